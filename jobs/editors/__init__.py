@@ -1,0 +1,60 @@
+"""The diffusion families: one file each, with a CARD and a load().
+
+`load(folder, settings)` returns an `Editor`. Heavy imports sit inside `load()`, so that the DAG can
+read the cards of all families without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
+    Mask = NDArray[np.bool_]  # (H, W), True = repaint
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run an editor: `None` means what the family's card says."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    steps: int | None = None
+    guidance: float | None = None
+
+
+class Editor(Protocol):
+    """What a loaded family can do. Both calls are batched and pure in (inputs, seeds).
+
+    `None` in place of a picture: this sample came out of the model as NaN or infinity.
+    """
+
+    def inpaint(
+        self,
+        images: Sequence[Pixels],
+        masks: Sequence[Mask],
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> list[Pixels | None]:
+        """Repaint `masks` of square `images` of one size; the same size back, *not* pasted back."""
+        ...
+
+    def generate(
+        self, prompts: Sequence[str], seeds: Sequence[int], size: int
+    ) -> list[Pixels | None]:
+        """Square pictures of `size` pixels from text alone, one seed a sample."""
+        ...
+
+
+class Family(Protocol):
+    """The shape of a family's module."""
+
+    def load(self, folder: Path, settings: Settings) -> Editor:
+        """Read the weights below `folder` (hub layout) and return an editor in eval mode."""
+        ...

@@ -1,0 +1,33 @@
+"""Flux.1 dev: one checkpoint repaints (blending latents) and makes whole pictures."""
+
+from pathlib import Path
+
+from jobs.editors import Editor, Settings
+from pipeline.cards import Card
+
+CARD = Card(
+    title="Flux.1",
+    image="editor",
+    gpu_gib=40,
+    repos=("black-forest-labs/FLUX.1-dev",),
+    licence="FLUX.1-dev-Non-Commercial",
+    gated=True,
+    size_multiple=16,
+    steps=28,
+    guidance=3.5,
+    note="Non-commercial weights. Guidance is distilled: one pass of the network a step.",
+)
+
+
+def load(folder: Path, settings: Settings) -> Editor:
+    """Read the checkpoint once; both pipelines hold the same parts."""
+    from diffusers import FluxInpaintPipeline, FluxPipeline
+
+    from jobs.editors.batched import BatchedEditor
+    from jobs.editors.weights import folders, hush, reading, ready
+
+    hush()
+    (path,) = folders(folder, CARD)
+    maker = FluxPipeline.from_pretrained(path, **reading(settings))
+    painter = FluxInpaintPipeline(**maker.components)
+    return BatchedEditor(CARD, settings, ready(painter, settings), ready(maker, settings))

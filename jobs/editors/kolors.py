@@ -1,0 +1,81 @@
+"""Kolors: an SDXL UNet that listens to ChatGLM.
+
+The library has no inpainting class for it. Kolors differs from SDXL only in its text encoder, so
+the prompts are encoded by the Kolors pipeline and the rest is SDXL inpainting.
+"""
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs.editors import Editor, Settings
+from pipeline.cards import Card
+
+CARD = Card(
+    title="Kolors",
+    image="editor",
+    gpu_gib=24,
+    repos=("Kwai-Kolors/Kolors-diffusers",),
+    licence="Kolors (weights: academic use free, commercial use on registration)",
+    size_multiple=8,
+    steps=50,
+    guidance=5.0,
+    note="Repaints by blending latents; an inpainting UNet of nine channels works as well.",
+)
+
+#: How many tokens of a prompt ChatGLM reads; the checkpoint was trained with this number.
+MAX_TOKENS = 256
+
+
+def library() -> Any:
+    """The library's Kolors package, imported without the warning that its import makes.
+
+    ChatGLM compiles a function by `torch.jit.script`, which torch deprecates; only the library can
+    change that.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
+        importlib.import_module("diffusers.pipelines.kolors.text_encoder")
+    return importlib.import_module("diffusers.pipelines.kolors")
+
+
+def load(folder: Path, settings: Settings) -> Editor:
+    """Read the checkpoint once; the inpainting pipeline borrows its UNet, VAE and scheduler."""
+    from diffusers import StableDiffusionXLInpaintPipeline
+
+    from jobs.editors.batched import BatchedEditor
+    from jobs.editors.weights import folders, hush, reading, ready
+
+    hush()
+    (path,) = folders(folder, CARD)
+    kolors = library().KolorsPipeline.from_pretrained(path, **reading(settings))
+    kolors = ready(kolors, settings)
+    painter = StableDiffusionXLInpaintPipeline(
+        vae=kolors.vae,
+        text_encoder=None,
+        text_encoder_2=None,
+        tokenizer=None,
+        tokenizer_2=None,
+        unet=kolors.unet,
+        scheduler=kolors.scheduler,
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+
+    def condition(prompts: Sequence[str]) -> dict[str, Any]:
+        names = (
+            "prompt_embeds",
+            "negative_prompt_embeds",
+            "pooled_prompt_embeds",
+            "negative_pooled_prompt_embeds",
+        )
+        encoded = kolors.encode_prompt(
+            list(prompts), device=settings.device, max_sequence_length=MAX_TOKENS
+        )
+        return dict(zip(names, encoded, strict=True))
+
+    base = kolors.unet.config.in_channels == kolors.vae.config.latent_channels
+    maker = kolors if base else None
+    return BatchedEditor(CARD, settings, ready(painter, settings), maker, condition)

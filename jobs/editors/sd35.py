@@ -1,0 +1,33 @@
+"""Stable Diffusion 3.5: one checkpoint repaints (blending latents) and makes whole pictures."""
+
+from pathlib import Path
+
+from jobs.editors import Editor, Settings
+from pipeline.cards import Card
+
+CARD = Card(
+    title="SD3.5",
+    image="editor",
+    gpu_gib=24,
+    repos=("stabilityai/stable-diffusion-3.5-medium",),
+    licence="Stability-Community",
+    gated=True,
+    size_multiple=16,
+    steps=40,
+    guidance=4.5,
+    note="The licence limits commercial use; accept it on the hub before downloading.",
+)
+
+
+def load(folder: Path, settings: Settings) -> Editor:
+    """Read the checkpoint once; both pipelines hold the same parts."""
+    from diffusers import StableDiffusion3InpaintPipeline, StableDiffusion3Pipeline
+
+    from jobs.editors.batched import BatchedEditor
+    from jobs.editors.weights import folders, hush, reading, ready
+
+    hush()
+    (path,) = folders(folder, CARD)
+    maker = StableDiffusion3Pipeline.from_pretrained(path, **reading(settings))
+    painter = StableDiffusion3InpaintPipeline(**maker.components)
+    return BatchedEditor(CARD, settings, ready(painter, settings), ready(maker, settings))

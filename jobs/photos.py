@@ -1,0 +1,201 @@
+"""Open one photograph, whatever a folder may hold, and cut a square out of it.
+
+Everything is judged before it is decoded: the format (an allow-list), then the size that the header
+promises (a decompression bomb is a small file of huge dimensions).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import Bases
+from pipeline.documents import QuarantineReason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image as Picture
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+MAX_BYTES = 512 << 20
+#: First row of the JPEG specification's luminance table (Annex K), for the quality estimate.
+_K1 = (16, 11, 10, 16, 24, 40, 51, 61)
+
+
+class Refused(Exception):
+    """Why a picture cannot be used: a reason from the fixed list, and a sentence."""
+
+    def __init__(self, reason: QuarantineReason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A photograph as displayed: RGB, EXIF orientation applied. `stored_size` and `turned` say how
+    it lay in the file, since annotations are in the file's coordinates."""
+
+    picture: Picture
+    stored_size: tuple[int, int]
+    orientation: int
+    mode: str
+    jpeg_quality: int | None
+    sha256: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.picture.size
+
+    def crop(
+        self, side: int, draw: np.random.Generator | None
+    ) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
+        """A square of `side` px and the box it was cut from: the largest centred one, or, with a
+        generator, one of 60 to 100 % of the shorter side at a random place."""
+        import numpy as np
+        from PIL import Image
+
+        width, height = self.size
+        edge = min(width, height)
+        if draw is None:
+            left, top = (width - edge) // 2, (height - edge) // 2
+        else:
+            edge = max(1, round(edge * float(draw.uniform(0.6, 1.0))))
+            left = int(draw.integers(0, width - edge + 1))
+            top = int(draw.integers(0, height - edge + 1))
+        box = (left, top, left + edge, top + edge)
+        square = self.picture.resize((side, side), Image.Resampling.LANCZOS, box=box)
+        return np.asarray(square), box
+
+    def crop_mask(
+        self, mask: NDArray[np.bool_], box: tuple[int, int, int, int], side: int
+    ) -> NDArray[np.bool_]:
+        """The same crop of a mask in the file's coordinates: (height, width) -> (side, side)."""
+        import numpy as np
+        from PIL import Image
+
+        plane = _upright(Image.fromarray(mask.astype(np.uint8) * 255), self.orientation)
+        small = plane.resize((side, side), Image.Resampling.BOX, box=box)
+        return np.asarray(small) >= 128
+
+
+def see(path: Path | None, rules: Bases) -> Sight:
+    """Open, judge and decode one picture. Raises `Refused`; other errors are the disk's."""
+    from PIL import Image, ImageFile
+
+    try:
+        if path is None:
+            raise FileNotFoundError
+        if path.stat().st_size > MAX_BYTES:
+            raise Refused("image-too-large", f"{path.stat().st_size >> 20} MiB on disk")
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise Refused("missing-file", "named by the annotations, but not there") from None
+    if not raw:
+        raise Refused("unreadable-image", "the file is empty")
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    Image.MAX_IMAGE_PIXELS = None  # the limit is the config's: _judge, before anything is decoded
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is judged here
+        try:
+            picture: Any = Image.open(io.BytesIO(raw), formats=FORMATS)
+        except MemoryError:
+            raise
+        except Exception as error:  # a fuzzed header raises nearly anything
+            raise Refused(
+                _why(error, raw), f"not a picture of a known format ({type(error).__name__})"
+            ) from None
+        _judge(picture.size, rules)
+        mode = picture.mode
+        try:
+            quality = _jpeg_quality(picture)
+            orientation = _orientation(picture)  # a TIFF has none left after load():
+            picture.load()  # there Pillow itself sets it upright
+            if picture.format == "TIFF":
+                shown = _rgb(picture)
+            else:
+                orientation = _orientation(picture)  # a PNG may have it after the pixels
+                shown = _upright(_rgb(picture), orientation)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise Refused(
+                _why(error, raw), f"broken while decoding ({type(error).__name__}: {error})"
+            ) from None
+    width, height = shown.size
+    stored = (height, width) if orientation >= 5 else (width, height)
+    return Sight(shown, stored, orientation, mode, quality, hashlib.sha256(raw).hexdigest())
+
+
+def _why(error: Exception, raw: bytes) -> QuarantineReason:
+    """A file that ends too early, or one that is broken in another way."""
+    short = raw[:4] == b"RIFF" and int.from_bytes(raw[4:8], "little") + 8 > len(raw)  # WebP
+    return "truncated-image" if short or "truncated" in str(error).lower() else "unreadable-image"
+
+
+def _orientation(picture: Picture) -> int:
+    """The EXIF orientation; 1 where EXIF has none that makes sense, as viewers do."""
+    try:
+        found = picture.getexif().get(0x0112, 1)
+    except Exception:  # broken metadata must not cost a good picture
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _judge(size: tuple[int, int], rules: Bases) -> None:
+    width, height = size
+    if width * height > rules.max_pixels:
+        raise Refused(
+            "image-too-large", f"{width} x {height} pixels, bases.max_pixels is {rules.max_pixels}"
+        )
+    if min(width, height) < rules.min_side:
+        raise Refused(
+            "image-too-small", f"{width} x {height} pixels, bases.min_side is {rules.min_side}"
+        )
+
+
+def _rgb(picture: Picture) -> Picture:
+    """8-bit RGB of any mode: 16-bit is scaled down (not clipped), what is deeper still so that its
+    brightest pixel is white; transparency goes on white."""
+    import numpy as np
+    from PIL import Image
+
+    if picture.mode.startswith("I") or picture.mode == "F":
+        wide = np.asarray(picture).astype(np.float64)
+        white = 1.0 if picture.mode == "F" else 65535.0
+        top = float(wide[np.isfinite(wide)].max(initial=white))
+        levels = np.nan_to_num(wide / top * 255, posinf=255, neginf=0)
+        narrow = levels.clip(0, 255).round().astype(np.uint8)
+        return Image.fromarray(narrow).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _upright(picture: Picture, orientation: int) -> Picture:
+    """Apply an EXIF orientation (1 to 8)."""
+    from PIL import Image
+
+    turn = Image.Transpose
+    how = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
+           6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}.get(orientation)  # fmt: skip
+    return picture if how is None else picture.transpose(how)
+
+
+def _jpeg_quality(picture: Any) -> int | None:
+    """The quality (1 to 100) that the first luminance row of the quantisation table stands for, by
+    the usual scaling of Annex K; None for other formats. A shortcut detectors must not learn, so
+    it is recorded."""
+    tables = getattr(picture, "quantization", None)
+    if picture.format not in ("JPEG", "MPO") or not tables or 0 not in tables:
+        return None
+    scale = sum(100 * got / base for got, base in zip(tables[0][:8], _K1, strict=True)) / 8
+    quality = 5000 / scale if scale > 100 else 100 - scale / 2
+    return int(max(1, min(100, round(quality))))

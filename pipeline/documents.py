@@ -1,0 +1,180 @@
+"""The JSON documents that lie in shards, and the fixed lists of words they use.
+
+Immutable, and an unknown key is an error. `pipeline/records.py` says which dataset has which.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+EditType = Literal["attribute", "addition", "removal"]
+Split = Literal["train", "val"]
+FilterReason = Literal["low-score", "no-turns"]
+QuarantineReason = Literal[
+    "missing-file", "unreadable-image", "truncated-image", "image-too-large", "image-too-small",
+    "no-regions", "empty-mask", "nan-latents", "constant-image", "noop-edit", "unparsable-reply",
+]  # fmt: skip
+Reason = FilterReason | QuarantineReason
+#: Declined on purpose: the record is kept apart. Every other reason is a quarantine.
+FILTERED: frozenset[str] = frozenset({"low-score", "no-turns"})
+
+
+class Doc(BaseModel):
+    """A JSON document: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Doc):
+    """Where a sample comes from. `crop` is (left, top, right, bottom) in pixels of the photograph
+    as displayed (EXIF applied); `objects` names the planes of `instances`, in order."""
+
+    source_id: str
+    split: Split
+    base: Literal["real", "ai"]
+    family: str = ""
+    caption: str = ""
+    file: str = ""
+    sha256: str = ""
+    size: tuple[int, int] = (0, 0)
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0)
+    mode: str = ""
+    jpeg_quality: int | None = None
+    licence: str = ""
+    objects: tuple[NamedObject, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class NamedObject(Doc):
+    """A thing in the picture and the taxonomy category it counts under."""
+
+    name: str
+    category: str = "other"
+
+
+class Objects(Doc):
+    """What the VLM saw, people first, larger first; `raw` is its reply."""
+
+    objects: tuple[NamedObject, ...]
+    raw: str = ""
+
+
+class Region(Doc):
+    """A plane of `masks`: `area` is its share of the picture, `box` (left, top, right, bottom)."""
+
+    name: str
+    category: str
+    area: float
+    box: tuple[int, int, int, int]
+    origin: Literal["annotation", "segmenter"]
+    score: float | None = None
+
+
+class Regions(Doc):
+    regions: tuple[Region, ...]
+    duplicates: int = 0
+
+
+class Turn(Doc):
+    """One planned turn: which region, by whom, and what kind of edit."""
+
+    region: int
+    family: str
+    edit: EditType
+
+
+class Plan(Doc):
+    turns: tuple[Turn, ...]
+
+
+class Prompt(Doc):
+    """One text per pass: an addition is removal, then addition."""
+
+    texts: tuple[str, ...]
+    target: str = ""
+    raw: str = ""
+
+
+class Edit(Doc):
+    """One turn as it was really painted. `seeds`: one per pass. `changed`: share of mask pixels."""
+
+    turn: int
+    region: int
+    family: str
+    label: int
+    edit: EditType
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    guidance: float
+    composite: Literal["paste", "full"]
+    changed: float
+    area: float
+    model: str
+
+
+class History(Doc):
+    edits: tuple[Edit, ...] = ()
+
+
+class Score(Doc):
+    """0 (very unnatural) to 5 (natural); paper, appendix B."""
+
+    score: int
+    reason: str = ""
+    raw: str = ""
+
+
+class Sample(Doc):
+    """All that is known about one finished sample; lies beside its picture in the dataset."""
+
+    source: Source
+    regions: tuple[Region, ...]
+    planned: int
+    edits: tuple[Edit, ...]
+    score: Score
+
+
+class IndexFacts(Doc):
+    """The dataset, committed: `digest` is over the ordered shard digests of the splits."""
+
+    digest: str
+    shards: dict[str, tuple[str, ...]]
+    samples: dict[str, int]
+
+
+class Curve(Doc):
+    """One training run: `loss[i]` is the mean loss of optimiser step i + 1."""
+
+    detector: str
+    task: Literal["binary", "semantic"]
+    encoder: str
+    classes: int
+    size: int
+    resampler: str
+    steps: int
+    batch: int
+    processes: int
+    samples: int
+    loss: tuple[float, ...]
+    seconds: float
+
+
+class Metrics(Doc):
+    """Scores of one detector on one split (training/metrics.py has the definitions)."""
+
+    detector: str
+    task: Literal["binary", "semantic"]
+    split: Split
+    size: int
+    samples: int
+    accuracy: float
+    accuracy_foreground: float
+    miou: float
+    bf1: float
+    bf1_tolerance_px: int
+    iou: dict[str, float | None]
+    edited_pixel_fraction: float
+    confusion: tuple[tuple[int, ...], ...]

@@ -1,0 +1,75 @@
+"""`palimpsest show`: the DAG as text, and as the README's picture."""
+
+from __future__ import annotations
+
+from pipeline.config import Config
+from pipeline.stage import Stage
+
+
+def as_text(stages: tuple[Stage, ...], config: Config) -> str:
+    """One line a stage: what it reads, where it runs, over how many shards."""
+    width = max(len(stage.name) for stage in stages)
+    lines = [f"{config.profile}: {config.samples} samples, {config.shards} shards, "
+             f"{config.local.partitions} partitions, {len(stages)} stages"]  # fmt: skip
+    for stage in stages:
+        kind = f"gpu {stage.gpu_gib} GiB" if stage.gpu_gib else "cpu"
+        kind += f" x {stage.processes}" if stage.processes > 1 else ""
+        spread = "by partition" if stage.scope == "shard" else "once"
+        reads = ", ".join(_shorten(stage.reads)) or "the photographs"
+        lines.append(
+            f"  {stage.name:<{width}}  {kind:<12} {spread:<13} {stage.image:<8} <- {reads}"
+        )
+    return "\n".join(lines)
+
+
+def _shorten(names: tuple[str, ...]) -> list[str]:
+    """`edit-1-sd2, edit-1-flux, ...` as one `edit-1-*`."""
+    found: list[str] = []
+    for name in names:
+        short = _group(name)
+        if short not in found:
+            found.append(short)
+    return found
+
+
+def _group(name: str) -> str:
+    if name.startswith("generate-"):
+        return "generate-*"
+    if name.startswith("edit-"):
+        return f"edit-{name.split('-')[1]}-*"
+    if name.startswith("assemble-"):
+        return "assemble-*"
+    return name
+
+
+def as_mermaid(stages: tuple[Stage, ...]) -> str:
+    """A flowchart in which the families of a step are one node. Edges are direct: an edge that
+    follows from two others is left out."""
+    groups: dict[str, set[str]] = {}
+    count: dict[str, int] = {}
+    for stage in stages:
+        group = _group(stage.name)
+        groups.setdefault(group, set()).update(_group(name) for name in stage.reads)
+        count[group] = count.get(group, 0) + 1
+    above = {name: _ancestors(name, groups) for name in groups}
+    ids = {name: f"n{i}" for i, name in enumerate(groups)}
+    lines = ["flowchart TD", "    photos[(photographs)] --> n0"]
+    for name, ident in ids.items():
+        label = name if count[name] == 1 else f"{name} × {count[name]}"
+        lines.append(f'    {ident}["{label}"]')
+    for name, reads in groups.items():
+        for read in sorted(reads, key=list(groups).index):
+            if not any(read in above[other] for other in reads if other != read):
+                lines.append(f"    {ids[read]} --> {ids[name]}")
+    return "\n".join(lines)
+
+
+def _ancestors(name: str, groups: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    todo = list(groups[name])
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            todo.extend(groups[one])
+    return found

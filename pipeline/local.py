@@ -1,0 +1,158 @@
+"""Run the DAG on this machine: a process per stage and partition, in dependency order.
+
+Stages are forked from a server that has the heavy imports loaded, so a stage costs milliseconds to
+start; they are the same programs with the same argv as in a pod. Kill it at any moment and run it
+again: what is committed is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from pipeline import audit, publish, runs, summary
+from pipeline.child import Child
+from pipeline.config import Config
+from pipeline.dag import checked
+from pipeline.errors import OK, PERMANENT, SUSPECT, TRANSIENT
+from pipeline.shards import RunFolder
+from pipeline.stage import Stage
+from pipeline.view import View
+
+
+@dataclass(frozen=True, order=True)
+class Task:
+    """A stage over one partition; `order` is its place in the DAG, and its priority."""
+
+    order: int
+    name: str
+    partition: tuple[int, int]
+
+    def __str__(self) -> str:
+        return self.name if self.partition[1] == 1 else f"{self.name} {self.partition[0]}"
+
+
+def tasks(stages: tuple[Stage, ...], config: Config) -> dict[Task, set[Task]]:
+    """Every task and the tasks it waits for. Partition k waits for partition k only, except where
+    a stage of scope "run" gathers all."""
+    parts = min(config.local.partitions, config.shards)
+    of: dict[str, list[Task]] = {}
+    scope = {stage.name: stage.scope for stage in stages}
+    graph: dict[Task, set[Task]] = {}
+    for order, stage in enumerate(stages):
+        n = 1 if stage.scope == "run" else parts
+        of[stage.name] = [Task(order, stage.name, (k, n)) for k in range(n)]
+        for k, task in enumerate(of[stage.name]):
+            graph[task] = set()
+            for read in stage.reads:
+                aligned = stage.scope == scope[read] == "shard"
+                graph[task].update(of[read][k : k + 1] if aligned else of[read])
+    return graph
+
+
+def run(config: Config, photos: Path, out: Path) -> int:
+    """Run or resume; prints a live bar, then where the results lie. Returns an exit code."""
+    stages = checked(config)
+    started = time.monotonic()
+    config, folder = runs.begin(config, photos, out)
+    with runs.lock(folder):
+        runs.sweep(folder)
+        code, computed = Executor(stages, config, folder).run()
+        if code != OK:
+            return code
+        publish.everything(folder, config)
+    found = audit.audit(out)
+    print(summary.closing(found, config, folder, computed, time.monotonic() - started))
+    return found.exit_code
+
+
+class Executor:
+    def __init__(self, stages: tuple[Stage, ...], config: Config, folder: RunFolder) -> None:
+        self.stages = {stage.name: stage for stage in stages}
+        self.config, self.folder = config, folder
+        self.graph = tasks(stages, config)
+        self.workers = config.local.workers or os.cpu_count() or 1
+
+    def done(self, task: Task) -> bool:
+        shards = self.stages[task.name].shards(self.config, task.partition)
+        return all(self.folder.committed(task.name, shard) for shard in shards)
+
+    def run(self) -> tuple[int, int]:
+        """Exit code, and how many tasks were really run."""
+        order = TopologicalSorter(self.graph)
+        order.prepare()
+        ready: list[Task] = []
+        running: dict[Task, Child] = {}
+        tries: dict[Task, int] = {}
+        computed = 0
+        with View(len(self.graph), sum(self.done(task) for task in self.graph)) as view:
+            while order.is_active():
+                ready = sorted([*ready, *order.get_ready()])
+                for task in [task for task in ready if self.done(task)]:
+                    ready.remove(task)
+                    order.done(task)
+                for task in self._startable(ready, running):
+                    ready.remove(task)
+                    running[task] = self._start(task)
+                    tries[task] = tries.get(task, 0) + 1
+                view.show({str(task): child.share() for task, child in running.items()})
+                for task, child in self._ended(running):
+                    del running[task]
+                    if child.exitcode == OK and self.done(task):
+                        computed += 1
+                        order.done(task)
+                        view.finished(str(task), child.seconds)
+                    elif (
+                        child.exitcode in (TRANSIENT, SUSPECT)
+                        and tries[task] <= self.config.local.retries
+                    ):
+                        view.say(
+                            f"{task}: exit {child.exitcode}, trying again: {child.last_words(1)}"
+                        )
+                        ready.append(task)
+                    else:
+                        for other in running.values():
+                            other.stop()
+                        return self._failed(task, child), computed
+        return OK, computed
+
+    def _startable(self, ready: list[Task], running: dict[Task, Child]) -> list[Task]:
+        """As many as there are free workers; torchrun takes one worker for each process."""
+        free = self.workers - sum(self._weight(task) for task in running)
+        chosen: list[Task] = []
+        for task in ready:
+            if self._weight(task) <= free or not (running or chosen):
+                chosen.append(task)
+                free -= self._weight(task)
+        return chosen
+
+    def _weight(self, task: Task) -> int:
+        return max(1, self.stages[task.name].processes)
+
+    def _start(self, task: Task) -> Child:
+        stage = self.stages[task.name]
+        part = task.partition if stage.scope == "shard" else None
+        images = {self.stages[one.name].image for one in self.graph if not self.done(one)}
+        name = f"{task.name}-{task.partition[0]}"
+        return Child(stage.module, stage.argv(self.folder.path, part), stage.processes,
+                     self.folder.path / "logs" / name, images)  # fmt: skip
+
+    @staticmethod
+    def _ended(running: dict[Task, Child]) -> list[tuple[Task, Child]]:
+        ended = [(task, child) for task, child in running.items() if child.poll() is not None]
+        if not ended:
+            time.sleep(0.02)
+        return ended
+
+    def _failed(self, task: Task, child: Child) -> int:
+        code = child.exitcode if child.exitcode is not None else 1
+        words = child.last_words(2 if code in (PERMANENT, TRANSIENT) else 12)
+        failed = f"palimpsest: {task} failed (exit {code}); its log: {child.log}"
+        if code == OK:
+            failed = f"palimpsest: {task} ended well but committed nothing; its log: {child.log}"
+        print(f"\n{failed}\n{words}", file=sys.stderr)
+        return code if code > 0 else 1

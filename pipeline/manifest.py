@@ -1,0 +1,78 @@
+"""What a committed shard says about itself. The manifest's existence *is* the commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pydantic import Field
+
+from pipeline.documents import FILTERED, Doc
+
+
+class Member(Doc):
+    """One file inside the tar: its name after the key, where its bytes lie, and their digest."""
+
+    name: str
+    offset: int
+    size: int
+    sha256: str
+
+
+class Rejected(Doc):
+    key: str
+    reason: str
+    detail: str = ""
+
+    @property
+    def outcome(self) -> str:
+        return "filtered" if self.reason in FILTERED else "quarantined"
+
+
+class Attempt(Doc):
+    """How this attempt went. Never part of any digest: two attempts differ only in here."""
+
+    id: str
+    host: str = ""
+    started: float = 0.0
+    seconds: float = 0.0
+    phases: dict[str, float] = Field(default_factory=dict)
+    peak_rss_mib: int = 0
+
+
+class Manifest(Doc):
+    """`ids_in = out + filtered + quarantined`; `parents` names the tar digest of all that was read.
+
+    `records` also holds the records of filtered samples: they are kept, apart from `out`.
+    """
+
+    dataset: str
+    shard: int
+    tar: str
+    bytes: int
+    sha256: str
+    ids_in: tuple[str, ...]
+    records: dict[str, tuple[Member, ...]]
+    rejected: tuple[Rejected, ...]
+    parents: dict[str, str]
+    config: str
+    code: str
+    model: str
+    seeds: str
+    attempt: Attempt
+
+    def counts(self) -> Counter[str]:
+        """Samples by outcome: `in`, `out`, `filtered`, `quarantined`."""
+        found = Counter(item.outcome for item in self.rejected)
+        declined = {item.key for item in self.rejected}
+        found["in"] = len(self.ids_in)
+        found["out"] = sum(key in self.records and key not in declined for key in self.ids_in)
+        return found
+
+    def balanced(self) -> bool:
+        """Every sample that came in left by exactly one door."""
+        outcomes = self.counts()
+        declined = [item.key for item in self.rejected]
+        unique = len(set(self.ids_in)) == len(self.ids_in) and len(set(declined)) == len(declined)
+        known = set(declined) <= set(self.ids_in)
+        total = outcomes["out"] + outcomes["filtered"] + outcomes["quarantined"]
+        return unique and known and outcomes["in"] == total

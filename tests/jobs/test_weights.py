@@ -1,0 +1,70 @@
+"""Which weights they were, exactly."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.weights import digest, editor
+from pipeline.config import Config
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "weights"
+    (root / "unet").mkdir(parents=True)
+    (root / "unet" / "model.safetensors").write_bytes(b"0123456789")
+    (root / "model_index.json").write_bytes(b"{}")
+    return root
+
+
+def flip(folder: Path) -> None:
+    (folder / "unet" / "model.safetensors").write_bytes(b"0123456780")
+
+
+def lengthen(folder: Path) -> None:
+    (folder / "unet" / "model.safetensors").write_bytes(b"0123456789\0")
+
+
+def rename(folder: Path) -> None:
+    (folder / "model_index.json").rename(folder / "model_indez.json")
+
+
+def move(folder: Path) -> None:
+    (folder / "unet" / "model.safetensors").rename(folder / "model.safetensors")
+
+
+def swap(folder: Path) -> None:
+    (folder / "unet" / "model.safetensors").write_bytes(b"{}")
+    (folder / "model_index.json").write_bytes(b"0123456789")
+
+
+def add(folder: Path) -> None:
+    (folder / "empty").write_bytes(b"")
+
+
+def remove(folder: Path) -> None:
+    (folder / "model_index.json").unlink()
+
+
+@pytest.mark.parametrize("change", [flip, lengthen, rename, move, swap, add, remove])
+def test_the_digest_changes_with_a_byte_or_a_name(
+    folder: Path, change: Callable[[Path], None]
+) -> None:
+    before = digest(folder)
+    change(folder)
+    assert digest(folder) != before
+
+
+def test_the_digest_does_not_change_with_place_or_time(folder: Path, tmp_path: Path) -> None:
+    before = digest(folder)
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    os.utime(folder / "model_index.json", (1, 1))
+    assert digest(folder) == digest(tmp_path / "elsewhere") == before
+    assert len(before) == 16 and set(before) <= set("0123456789abcdef")
+
+
+def test_a_family_without_weights_has_no_digest(standin: Config) -> None:
+    assert editor(standin, "clone")[1] == ""

@@ -1,0 +1,67 @@
+"""The command line answers at once: no torch, no numpy, half a CPU second."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPY = """
+import atexit, sys
+HEAVY = ("torch", "diffusers", "transformers", "numpy")
+atexit.register(lambda: sys.stderr.write("HEAVY " + ",".join(set(HEAVY) & set(sys.modules))))
+from pipeline.cli import entry
+entry()
+"""
+
+
+def call(*args: str, code: str = SPY) -> tuple[subprocess.CompletedProcess[str], float]:
+    """The finished process, and the CPU seconds it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.parametrize("args", [("--help",), ("show",), ("show", "--mermaid")])
+def test_it_answers_within_half_a_cpu_second(args: tuple[str, ...]) -> None:
+    tries = [call(*args) for _ in range(3)]
+    assert all(done.returncode == 0 for done, _ in tries)
+    assert all(done.stderr == "HEAVY " for done, _ in tries)
+    assert min(seconds for _, seconds in tries) < 0.5
+
+
+def test_audit_of_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    done, seconds = call("audit", str(tmp_path))
+    assert done.returncode == 78 and "is not a run: it has no config.yaml" in done.stderr
+    assert done.stderr.endswith("HEAVY ") and seconds < 1
+
+
+def test_audit_of_a_run_not_begun_yet(tmp_path: Path) -> None:
+    from pipeline import config
+
+    (tmp_path / "config.yaml").write_text(config.load("demo").to_yaml())
+    done, _ = call("audit", "--json", str(tmp_path))
+    assert done.returncode == 75
+    assert len(json.loads(done.stdout)["missing"]) > 100
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("show", "--profile", "dmeo"), "no profile 'dmeo': give one of demo, paper"),
+        (("run", "--photos", "/nowhere"), "no folder of photographs at /nowhere"),
+    ],
+)
+def test_a_wrong_argument_gets_one_sentence(args: tuple[str, ...], says: str) -> None:
+    done, _ = call(*args)
+    assert done.returncode == 78
+    assert done.stderr.startswith("palimpsest: ") and says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,103 @@
+"""Killed at any moment and run again, a run ends with the dataset of an undisturbed one.
+
+The seed is printed; PALIMPSEST_KILL_SEED=... replays it.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import audit
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+
+
+def start(profile: Path, out: Path) -> subprocess.Popen[bytes]:
+    """In a process group of its own, so that a kill takes the whole family at once."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--profile", str(profile),
+               "--photos", str(DATA / "photos"), "--out", str(out)]  # fmt: skip
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    log = open(out.with_suffix(".log"), "ab")  # noqa: SIM115 - the child's
+    try:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
+    finally:
+        log.close()
+
+
+def finish(profile: Path, out: Path) -> str:
+    with start(profile, out) as run:
+        assert run.wait() == 0, out.with_suffix(".log").read_text()[-3000:]
+    found = audit.audit(out)
+    assert found.exit_code == 0, (found.missing, found.faults)
+    return found.digest
+
+
+def orphans(out: Path) -> list[int]:
+    """Processes that still name the run folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(out).encode() in process.read_bytes():
+                found.append(int(process.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("profile", "kills"), [("standin", 20), ("families", 3)])
+def test_killed_at_random_moments(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], profile: str, kills: int
+) -> None:
+    seed = int(os.environ.get("PALIMPSEST_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
+    with capsys.disabled():
+        print(f"\n{profile}: PALIMPSEST_KILL_SEED={seed}", flush=True)
+    draw = random.Random(seed)
+    path = DATA / f"{profile}.yaml"
+    begun = time.monotonic()
+    clean = finish(path, tmp_path / "clean")
+    seconds = time.monotonic() - begun
+    killed, rounds = 0, 0
+    while killed < kills:
+        out = tmp_path / f"killed-{rounds}"
+        rounds += 1
+        while killed < kills:
+            run = start(path, out)
+            with run:
+                try:
+                    run.wait(timeout=draw.uniform(0.05, seconds * 0.8))
+                except subprocess.TimeoutExpired:
+                    os.killpg(run.pid, signal.SIGKILL)
+                    killed += 1
+            if run.returncode == 0:
+                break
+            assert run.returncode == -signal.SIGKILL, out.with_suffix(".log").read_text()[-3000:]
+        assert finish(path, out) == clean, f"seed {seed}, round {rounds}"
+        assert not list((out / "staging").iterdir())
+    same = f"digest {clean[:16]} each time"
+    with capsys.disabled():
+        print(f"{profile}: {killed} kills over {rounds} runs of {seconds:.1f} s, {same}")
+
+
+@pytest.mark.slow
+def test_nothing_goes_on_working_when_only_the_parent_is_killed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run = start(DATA / "standin.yaml", out)
+    with run:
+        deadline = time.monotonic() + 30
+        while not (out / "shards" / "segment").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(run.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while orphans(out) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert orphans(out) == []
+    finish(DATA / "standin.yaml", out)

@@ -1,0 +1,81 @@
+"""A run folder small enough to train on, written as the assemble stages would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.config import Config, Detector
+from pipeline.documents import Sample, Score, Source, Split
+from pipeline.loop import members
+from pipeline.manifest import Rejected
+from pipeline.records import Assembled
+from pipeline.shards import RunFolder, Writer
+
+Pictures = dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+FACTS = {"config": "", "code": "", "model": "", "seeds": ""}
+
+
+class Runs:
+    """Makes run folders below a test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def picture(number: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A gradient with a square of colour noise (size, size, 3) and its mask: label 3 or 7."""
+        draw = np.random.default_rng(number)
+        ramp = np.linspace(0, 255, size)
+        image = np.stack([np.roll(np.add.outer(ramp, ramp) / 2, number, axis=0)] * 3, axis=2)
+        mask = np.zeros((size, size), np.uint8)
+        top, left = draw.integers(0, size // 2, 2)
+        mask[top : top + size // 2, left : left + size // 2] = (3, 7)[number % 2]
+        image = np.where(mask[..., None] > 0, draw.integers(0, 256, image.shape), image)
+        return image.astype(np.uint8), mask
+
+    @staticmethod
+    def write(
+        run: RunFolder, split: str, shard: int, pictures: Pictures, declined: tuple[str, ...] = ()
+    ) -> None:
+        """Commit a shard of `assemble-<split>`; `declined` keys are kept, but filtered."""
+        with Writer(run, f"assemble-{split}", shard) as writer:
+            for key, (image, mask) in sorted(pictures.items()):
+                origin: Split = "train" if split == "train" else "val"
+                source = Source(source_id=key, split=origin, base="real")
+                score = Score(score=4)
+                sample = Sample(source=source, regions=(), planned=1, edits=(), score=score)
+                writer.add(key, members(Assembled(image, mask, mask, sample)))
+            rejected = [Rejected(key=key, reason="low-score") for key in declined]
+            writer.commit(sorted(pictures), rejected, {}, FACTS, {})
+
+    def make(
+        self, name: str = "run", samples: int = 8, size: int = 64, **detector: Any
+    ) -> tuple[RunFolder, Config]:
+        """A run of two families, three quarters of it for training, and its config."""
+        section = {
+            "encoder": "resnet18", "pretrained": False, "size": size, "steps": 4, "batch": 4,
+            "checkpoint_every": 2, "processes": 1, "device": "cpu", **detector,
+        }  # fmt: skip
+        config = Config(
+            samples=samples, shard_size=4, families={"sdxl": 3, "flux": 7},
+            detectors={"deeplabv3plus": Detector.model_validate(section)},
+        )  # fmt: skip
+        run = RunFolder(self.folder / name)
+        run.path.mkdir()
+        (run.path / "config.yaml").write_text(config.to_yaml())
+        for shard in range(config.shards):
+            made = {key: self.picture(int(key), size) for key in config.keys(shard)}
+            val = {key: pair for key, pair in made.items() if int(key) % 4 == 3}
+            self.write(run, "train", shard, {key: made[key] for key in made if key not in val})
+            self.write(run, "val", shard, val)
+        return run, config
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)

@@ -1,0 +1,274 @@
+"""The report: complete, escaped, self-contained, the same every time, and never at a loss."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.config import Config
+from pipeline.errors import TRANSIENT, guard
+from pipeline.shards import Row, RunFolder, join
+from tests.training.report_run import FAMILIES, HOSTILE, Recipe, build
+from training import report, report_data, report_pictures, report_sheet
+
+SECTIONS = ("samples", "filtered", "statistics", "scores", "stages", "rejects", "credits")
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes, and all text, as a browser would see them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def having(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def page_of(run: Path) -> str:
+    page: str = join(RunFolder(run), ("report",), 0).rows["report"].get("page", "Page")
+    return page
+
+
+def made(path: Path, recipe: Recipe) -> str:
+    build(path, recipe)
+    assert report.main(["--run", str(path)]) == 0
+    return page_of(path)
+
+
+def section(html: str, name: str) -> str:
+    found = re.search(rf'<section id="{name}">.*?</section>', html, re.S)
+    assert found, name
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "run"
+    made(path, Recipe())
+    return path
+
+
+@pytest.fixture(scope="module")
+def html(run: Path) -> str:
+    return page_of(run)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return made(tmp_path_factory.mktemp("hostile") / "run", Recipe(hostile=True))
+
+
+def test_the_page_has_every_section_in_order(html: str) -> None:
+    places = [html.index(f'<section id="{name}">') for name in SECTIONS]
+    assert places == sorted(places)
+    assert "Tiny random weights paint noise" in html
+    assert len(html) < 8e6
+
+
+def test_every_family_is_shown_and_val_comes_first(html: str) -> None:
+    sheet = section(html, "samples")
+    for family in FAMILIES:
+        assert re.search(rf"turn \d: {family}<", sheet), family
+    splits = re.findall(r'<span class="tag(?: val)?">(val|train)</span>', sheet)
+    assert len(splits) == 12 and splits == sorted(splits, reverse=True) and "val" in splits
+    for task in ("binary", "semantic"):
+        assert sheet.count(f"{task} prediction</b>") == splits.count("val")
+
+
+def test_scores_stages_rejects_and_credits_are_told(html: str) -> None:
+    assert "bF1@2px" in section(html, "scores") and "0.400" in section(html, "scores")
+    stages = section(html, "stages")
+    assert "<summary>edit-1-*</summary>" in stages and ">edit-1-kandinsky<" in stages
+    assert ">noop-edit<" in section(html, "rejects") and ">low-score<" in section(html, "rejects")
+    assert "coffee.jpg" in section(html, "credits") and "Kandinsky 2.2" in section(html, "credits")
+
+
+def test_real_weights_get_no_note_about_noise(tmp_path: Path) -> None:
+    assert "paint noise" not in made(tmp_path / "run", Recipe(samples=4, weights="local"))
+
+
+def test_hostile_text_stays_text(hostile: str) -> None:
+    parsed = Parsed(hostile)
+    bad = {"script", "iframe", "object", "base", "form"}
+    assert bad.isdisjoint(tag for tag, _ in parsed.tags)
+    assert len(parsed.having("style")) == 1 and "</style><svg" not in hostile
+    for tag, attrs in parsed.tags:
+        assert not [name for name in attrs if name.startswith("on")], (tag, attrs)
+    for text in HOSTILE[:4] + HOSTILE[5:]:
+        assert text in parsed.text, text
+    assert "<script" not in hostile
+
+
+def test_hostile_categories_are_labels_of_the_plots(hostile: str) -> None:
+    labels = section(hostile, "statistics")
+    assert "&lt;script&gt;alert(1)&l" in labels
+    assert "$\\frac{a}{b}$ %s" in labels and "{{7*7}}" in labels
+
+
+@pytest.mark.parametrize("name", ["html", "hostile"])
+def test_nothing_is_loaded_from_anywhere(name: str, request: pytest.FixtureRequest) -> None:
+    page: str = request.getfixturevalue(name)
+    parsed = Parsed(page)
+    policies = [m["content"] for m in parsed.having("meta") if m.get("http-equiv")]
+    assert policies and policies[0]
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in policies[0]
+    for tag, attrs in parsed.tags:
+        for attribute in ("src", "href", "xlink:href", "srcset", "action", "data"):
+            value = attrs.get(attribute) or "#"
+            assert value.startswith(("data:", "#")), (tag, attribute, value)
+        assert "url(" not in (attrs.get("style") or "").replace("url(#", "")
+    assert "@import" not in page and "http" not in re.sub(r'http-equiv="', "", page)
+
+
+def test_pictures_are_pictures_and_plots_have_words(html: str) -> None:
+    parsed = Parsed(html)
+    for img in parsed.having("img"):
+        head, data = str(img["src"]).split(",")
+        assert head == "data:image/png;base64" and img["alt"]
+        Image.open(io.BytesIO(base64.b64decode(data))).load()
+    plots = [svg for svg in parsed.having("svg") if svg.get("role") == "img"]
+    assert len(plots) == 6 + 2 + 2 and all(svg["aria-label"] for svg in plots)
+    assert "<metadata" not in html and html.count("<style") == 1
+
+
+def test_the_same_run_gives_the_same_page_but_for_times(html: str, tmp_path: Path) -> None:
+    assert made(tmp_path / "same", Recipe()) == html
+    later = made(tmp_path / "later", Recipe(later=5e5))
+    for name in SECTIONS:
+        assert (section(later, name) == section(html, name)) == (name != "stages"), name
+
+
+@pytest.mark.parametrize(
+    "recipe, where, said",
+    [
+        (Recipe(samples=9, val=False), "samples", "train</span>"),
+        (Recipe(samples=9, detectors=False), "scores", "no detectors"),
+        (Recipe(samples=9, filtered=False), "filtered", "No sample was filtered"),
+        (Recipe(samples=9, edits=False), "samples", "nothing to show"),
+        (Recipe(samples=9, edits=False), "statistics", "nothing to count"),
+        (Recipe(samples=1, filtered=False), "rejects", "Nothing was declined"),
+        (Recipe(samples=9, edits=False, detectors=False, filtered=False), "scores", "no detectors"),
+    ],
+)
+def test_what_is_not_there_is_said(tmp_path: Path, recipe: Recipe, where: str, said: str) -> None:
+    html = made(tmp_path / "run", recipe)
+    assert said in section(html, where)
+
+
+def test_pictures_that_were_cleared_away_are_missed_politely(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", Recipe(samples=8))
+    for dataset in ("edit-*", "segment", "ingest"):
+        for manifest in run.glob(f"**/{dataset}/*.json"):
+            manifest.unlink()
+    assert report.main(["--run", str(run)]) == 0
+    sheet = section(page_of(run), "samples")
+    assert "does not keep the picture" in sheet and '<path class="halo"' in sheet
+
+
+def test_it_waits_for_its_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = build(tmp_path / "run", Recipe(samples=8))
+    RunFolder(run).manifest_path("index", 0).unlink()
+    assert guard(report.main, ["--run", str(run)]) == TRANSIENT
+    assert "index has no shard 00000 yet" in capsys.readouterr().err
+
+
+def test_a_committed_report_is_left_alone_and_costs_nothing(run: Path) -> None:
+    code = (
+        "import sys; from training import report; assert report.main(sys.argv[1:]) == 0;"
+        "heavy = {'numpy', 'matplotlib', 'jinja2', 'PIL'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    manifest = RunFolder(run).manifest_path("report", 0)
+    before = manifest.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--run", str(run)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "already committed" in done.stdout
+    assert manifest.read_bytes() == before
+
+
+def test_what_was_read_is_in_the_manifest(run: Path) -> None:
+    parents = RunFolder(run).manifest("report", 0).parents
+    some = {"assemble-train/00000", "index/00000", "train-deeplabv3plus-binary/00000"}
+    assert some <= parents.keys()
+    for name, sha in parents.items():
+        dataset, shard = name.split("/")
+        assert RunFolder(run).manifest(dataset, int(shard)).sha256 == sha
+
+
+def test_weights_are_not_read_and_pictures_only_of_those_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, seen, raw = build(tmp_path / "run", Recipe(samples=80)), list[str](), Row.raw
+
+    def spy(row: Row, name: str) -> bytes | None:
+        seen.append(f"{row.key} {name}")
+        return raw(row, name)
+
+    monkeypatch.setattr(Row, "raw", spy)
+    assert report.main(["--run", str(run)]) == 0
+    assert not [name for name in seen if name.endswith(".safetensors")]
+    shown = {name.split()[0] for name in seen if name.endswith("image.png")}
+    assert 12 <= len(shown) <= report_sheet.ROWS + report_sheet.STRIP
+    assert sum("sample.json" in name for name in seen) == 80
+
+
+def test_an_outline_runs_along_the_edges_of_the_pixels() -> None:
+    mask = np.zeros((4, 4), bool)
+    mask[1:3, 0:2] = True
+    path, side = report_pictures.outline(mask)
+    assert side == 4
+    assert sorted(re.findall(r"M\d+ \d+[hv]\d+", path)) == ["M0 1h2", "M0 1v2", "M0 3h2", "M2 1v2"]
+    large, side = report_pictures.outline(np.ones((1024, 1024), bool))
+    assert side == 256 and large.startswith("M0 0h256")
+    assert report_pictures.outline(np.zeros((4, 4), bool))[0] == ""
+
+
+def test_a_label_map_keeps_its_labels_apart() -> None:
+    labels = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    data = base64.b64decode(report_pictures.map_uri(labels).split(",")[1])
+    rgba = np.array(Image.open(io.BytesIO(data)).convert("RGBA")).reshape(9, 4)
+    assert rgba[:, 3].tolist() == [0] + [255] * 8
+    for label in range(1, 9):
+        assert "#{:02X}{:02X}{:02X}".format(*rgba[label, :3]) == report_pictures.colour(label)
+    binary = base64.b64decode(report_pictures.map_uri(labels, binary=True).split(",")[1])
+    assert (np.array(Image.open(io.BytesIO(binary)).convert("RGB")).reshape(9, 3)[1:] == 255).all()
+    assert len({report_pictures.colour(label) for label in range(1, 61)}) == 60
+
+
+def test_large_photographs_are_made_small() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    uri = report_pictures.photo_uri(noise)
+    assert uri.startswith("data:image/jpeg") and len(uri) < 250_000
+
+
+def test_a_column_is_a_kind_of_picture(run: Path) -> None:
+    from pipeline.stage import read_run
+
+    config: Config = read_run(run)
+    library = report_data.Library(RunFolder(run), config)
+    samples = list(report_data.samples(library))
+    trials = report_data.trials(library)
+    cards = report_sheet.sheet(library, samples, trials, {})
+    assert report_sheet.grid(cards) == (7, "5")
+    assert report_sheet.grid([]) == (5, "2")
+    assert [card.kept.key for card in report_sheet.sheet(library, samples[::-1], trials, {})] != []

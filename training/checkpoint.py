@@ -1,0 +1,75 @@
+"""Where a killed training run goes on: files written aside, renamed, and named by their own digest.
+
+    run/checkpoints/train-deeplabv3plus-binary/step-000020-5be1c0ffee15f00d.pt
+
+Plain `torch.load` reads one. torch does not check what it reads (a flipped byte in a tensor loads
+without a word), so the digest in the name decides whether a file is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import disk
+
+if TYPE_CHECKING:
+    import torch
+
+KEEP = 2
+
+
+def save(folder: Path, state: dict[str, Any]) -> Path:
+    """Write `state` (tensors and plain values, with "step" among them); keep the newest two."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    path = folder / f"step-{state['step']:06d}-{hashlib.sha256(data).hexdigest()[:16]}.pt"
+    disk.replace(path, data)
+    for old in _files(folder)[:-KEEP]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def newest(folder: Path, recipe: str) -> str:
+    """Name of the newest usable checkpoint of `recipe`, "" if there is none.
+
+    One that is damaged or another recipe's is said and removed: it would push good ones out.
+    """
+    for path in reversed(_files(folder)):
+        try:
+            if load(path)["recipe"] == recipe:
+                return path.name
+            print(f"{path.name}: made from other data or settings, not used", flush=True)
+        except ValueError as error:
+            print(f"{error}, not used", flush=True)
+        path.unlink(missing_ok=True)
+    return ""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The state, tensors on the CPU. Raises ValueError if the file is damaged."""
+    import torch
+
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest()[:16] != path.stem.split("-")[2]:
+        raise ValueError(f"{path.name}: damaged")
+    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return state
+
+
+def weights(model: torch.nn.Module) -> bytes:
+    """The finished model as a safetensors file."""
+    from safetensors.torch import save as dump
+
+    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    return bytes(dump(tensors))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Oldest first."""
+    return sorted(folder.glob("step-*-*.pt"), key=lambda path: int(path.stem.split("-")[1]))
