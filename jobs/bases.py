@@ -1,7 +1,7 @@
 """What each sample is made from, decided before anything is opened.
 
 Pure in (config, photographs, key): the same answer for any partitioning. In each shard the share of
-AI-made bases is met exactly, and their families take turns in a keyed order.
+AI-made bases is met exactly, and their families take turns from shard to shard.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def bases(config: Config, photographs: Photographs, keys: Sequence[str]) -> list
             "a centre crop makes one of each: lower samples, or set bases.crops to random"
         )
     share, first = config.bases.ai_share, int(keys[0])
-    wanted = int(share * (first + len(keys)) + 0.5) - int(share * first + 0.5)
+    before = int(share * first + 0.5)
+    wanted = int(share * (first + len(keys)) + 0.5) - before
     made = ranked(config.seed, "ai-base", keys)[:wanted]
-    families = ranked(config.seed, f"ai-family-{keys[0]}", config.families)
-    painter = {key: families[i % len(families)] for i, key in enumerate(made)}
+    families = ranked(config.seed, "ai-family", config.families)
+    painter = {key: families[(before + i) % len(families)] for i, key in enumerate(made)}
     found = []
     for key in keys:
         source = order[int(key) % len(order)]

@@ -13,9 +13,12 @@ from diffusers import (
     HunyuanDiTPipeline,
     KandinskyV22InpaintPipeline,
     KandinskyV22PriorPipeline,
-    KolorsPipeline,
     StableDiffusion3InpaintPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLInpaintPipeline,
 )
+
+import jobs.editors.kolors
+
+jobs.editors.kolors.library()

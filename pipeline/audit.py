@@ -55,31 +55,7 @@ def audit(path: Path, only: frozenset[str] | None = None) -> Audit:
     """Audit the run at `path`, or only the stages named."""
     config, run = read_run(path), RunFolder(path)
     stages = [stage for stage in checked(config) if only is None or stage.name in only]
-    found = {stage.name: _Tally(stage) for stage in stages}
-    missing: list[str] = []
-    faults: list[str] = []
-    for stage in stages:
-        for shard in stage.shards(config):
-            try:
-                manifest = run.manifest(stage.name, shard)
-            except NotReady:
-                missing.append(f"{stage.name} shard {shard:05d} is not committed")
-                continue
-            except CorruptData as error:
-                faults.append(str(error))
-                continue
-            found[stage.name].add(manifest)
-            faults += _shard_faults(run, config, manifest)
-    for shard in range(config.shards):
-        faults += conservation(run, config, stages, shard)
-    digest = ""
-    if not missing and not faults and (only is None or "index" in only):
-        digest = join(run, ("index",), 0).rows["index"].get("index", "IndexFacts").digest
-        if digest != dataset_digest(run, config)[0]:
-            faults.append("the dataset index does not match the shards that stand")
-    counts = {name: tally.counts() for name, tally in found.items()}
-    return Audit(run=str(path), profile=config.profile, digest=digest, stages=counts,
-                 missing=tuple(missing), faults=tuple(faults))  # fmt: skip
+    return _Auditor(run, config, stages).verdict()
 
 
 def dataset_digest(run: RunFolder, config: Config) -> tuple[str, dict[str, tuple[str, ...]]]:
@@ -92,9 +68,75 @@ def dataset_digest(run: RunFolder, config: Config) -> tuple[str, dict[str, tuple
     return hashlib.sha256(text.encode()).hexdigest(), shards
 
 
+class _Auditor:
+    """Goes through the run shard by shard, so that it never holds more than one shard's manifests;
+    of the others it keeps the digests."""
+
+    def __init__(self, run: RunFolder, config: Config, stages: list[Stage]) -> None:
+        self.run, self.config, self.stages = run, config, stages
+        self.config_digest = config.digest()
+        self.tallies = {stage.name: _Tally() for stage in stages}
+        self.digests: dict[tuple[str, int], str] = {}
+        self.missing: list[str] = []
+        self.faults: list[str] = []
+
+    def verdict(self) -> Audit:
+        sharded = [stage for stage in self.stages if stage.scope == "shard"]
+        for shard in range(self.config.shards):
+            here = self._load(sharded, shard)
+            self.faults += conservation(self.run, self.config, sharded, here, shard)
+        self._load([stage for stage in self.stages if stage.scope == "run"], 0)
+        digest = ""
+        if not self.missing and not self.faults and ("index", 0) in self.digests:
+            digest = join(self.run, ("index",), 0).rows["index"].get("index", "IndexFacts").digest
+            if digest != dataset_digest(self.run, self.config)[0]:
+                self.faults.append("the dataset index does not match the shards that stand")
+        counts = {name: tally.counts() for name, tally in self.tallies.items()}
+        return Audit(
+            run=str(self.run.path), profile=self.config.profile, digest=digest, stages=counts,
+            missing=tuple(self.missing), faults=tuple(self.faults),
+        )  # fmt: skip
+
+    def _load(self, stages: list[Stage], shard: int) -> dict[str, Manifest]:
+        """The manifests of one shard, upstream first, each checked on its own."""
+        here: dict[str, Manifest] = {}
+        for stage in stages:
+            try:
+                manifest = here[stage.name] = self.run.manifest(stage.name, shard)
+            except NotReady:
+                self.missing.append(f"{stage.name} shard {shard:05d} is not committed")
+                continue
+            except CorruptData as error:
+                self.faults.append(str(error))
+                continue
+            self.tallies[stage.name].add(manifest)
+            self.digests[stage.name, shard] = manifest.sha256
+            self.faults += [
+                f"{stage.name} shard {shard:05d}: {what}" for what in self._wrong(manifest)
+            ]
+        return here
+
+    def _wrong(self, manifest: Manifest) -> list[str]:
+        found = []
+        tar = self.run.tar(manifest)
+        if not tar.exists():
+            found.append(f"{tar.name} is gone, but its manifest stands")
+        elif tar.stat().st_size != manifest.bytes:
+            found.append(f"{tar.name} has {tar.stat().st_size} bytes, not {manifest.bytes}")
+        if not manifest.balanced():
+            found.append("in is not out + filtered + quarantined")
+        if manifest.config != self.config_digest:
+            found.append(f"made with another config ({manifest.config})")
+        for parent, sha in manifest.parents.items():
+            dataset, _, shard = parent.partition("/")
+            stands = self.digests.get((dataset, int(shard) if shard else manifest.shard))
+            if stands is not None and stands != sha:
+                found.append(f"made from other bytes of {parent} than those that stand")
+        return found
+
+
 class _Tally:
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self) -> None:
         self.total: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.shards, self.seconds, self.peak = 0, 0.0, 0
@@ -111,23 +153,3 @@ class _Tally:
                       filtered=self.total["filtered"], quarantined=self.total["quarantined"],
                       seconds=round(self.seconds, 2), peak_rss_mib=self.peak,
                       reasons=dict(sorted(self.reasons.items())))  # fmt: skip
-
-
-def _shard_faults(run: RunFolder, config: Config, manifest: Manifest) -> list[str]:
-    name = f"{manifest.dataset} shard {manifest.shard:05d}"
-    found = []
-    tar = run.tar(manifest)
-    if not tar.exists():
-        found.append(f"{name}: {tar.name} is gone, but its manifest stands")
-    elif tar.stat().st_size != manifest.bytes:
-        found.append(f"{name}: {tar.name} has {tar.stat().st_size} bytes, not {manifest.bytes}")
-    if not manifest.balanced():
-        found.append(f"{name}: in is not out + filtered + quarantined")
-    if manifest.config != config.digest():
-        found.append(f"{name} was made with another config ({manifest.config})")
-    for parent, sha in manifest.parents.items():
-        dataset, _, shard = parent.partition("/")
-        number = int(shard) if shard else manifest.shard
-        if run.committed(dataset, number) and run.manifest(dataset, number).sha256 != sha:
-            found.append(f"{name} was made from other bytes of {parent} than those that stand")
-    return found

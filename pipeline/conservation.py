@@ -6,28 +6,29 @@ would believe them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from pipeline.config import Config
 from pipeline.documents import Plan, Source
 from pipeline.errors import CorruptData
-from pipeline.shards import RunFolder, join
+from pipeline.manifest import Manifest
+from pipeline.shards import Joined, RunFolder
 from pipeline.stage import Stage
 
 
 class Known:
     """What the records of one shard say about its samples, read once."""
 
-    def __init__(self, run: RunFolder, here: Collection[str], shard: int) -> None:
-        layers = [name for name in ("ingest", "plan") if name in here]
-        rows = join(run, layers, shard).rows
+    def __init__(self, run: RunFolder, here: Mapping[str, Manifest]) -> None:
+        layers = tuple(here[name] for name in ("ingest", "plan") if name in here)
+        rows = Joined(run, layers).rows
         self.sources: dict[str, Source] = {}
         self.plans: dict[str, Plan] = {}
         for key, row in rows.items():
             self.sources[key] = row.get("source", "Source")
             if plan := row.get("plan", "Plan"):
                 self.plans[key] = plan
-        scored = run.manifest("score", shard).rejected if "score" in here else ()
+        scored = here["score"].rejected if "score" in here else ()
         self.apart = {item.key for item in scored}
 
     def answers(self, stage: Stage, key: str) -> bool:
@@ -46,28 +47,32 @@ class Known:
         return True
 
 
-def conservation(run: RunFolder, config: Config, stages: list[Stage], shard: int) -> list[str]:
-    """The faults of one shard, over all its stages that are committed with all that they read."""
-    here = {s.name: s for s in stages if s.scope == "shard" and run.committed(s.name, shard)}
+def conservation(
+    run: RunFolder, config: Config, stages: list[Stage], here: Mapping[str, Manifest], shard: int
+) -> list[str]:
+    """The faults of one shard: over all its stages that are committed with all that they read.
+    `here` has the manifests that stand."""
     try:
-        known = Known(run, here, shard)
-        ready = [stage for stage in here.values() if all(name in here for name in stage.reads)]
-        return [fault for stage in ready for fault in _faults(run, config, known, stage, shard)]
+        known = Known(run, here)
     except CorruptData as error:
         return [str(error)]
-
-
-def _faults(run: RunFolder, config: Config, known: Known, stage: Stage, shard: int) -> list[str]:
     found = []
-    expected = set(config.keys(shard))
-    if stage.takes is not None:
-        rows = join(run, stage.reads, shard).rows
-        there = [key for key, row in rows.items() if row.has(stage.takes)]
-        expected = {key for key in there if known.answers(stage, key)}
-    taken = set(run.manifest(stage.name, shard).ids_in)
+    for stage in stages:
+        if stage.name not in here or not all(name in here for name in stage.reads):
+            continue
+        expected = set(config.keys(shard))
+        if stage.takes is not None:
+            layers = Joined(run, tuple(here[name] for name in stage.reads))
+            there = [key for key, row in layers.rows.items() if row.has(stage.takes)]
+            expected = {key for key in there if known.answers(stage, key)}
+        found += _faults(f"{stage.name} shard {shard:05d}", expected, set(here[stage.name].ids_in))
+    return found
+
+
+def _faults(name: str, expected: set[str], taken: set[str]) -> list[str]:
+    found = []
     for what, keys in (("lost", expected - taken), ("took", taken - expected)):
         if keys:
             ought = "should have taken" if what == "lost" else "should not have"
-            name = f"{stage.name} shard {shard:05d}"
             found.append(f"{name} {what} {len(keys)} samples it {ought}: {min(keys)} ...")
     return found

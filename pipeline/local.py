@@ -58,8 +58,9 @@ def run(config: Config, photos: Path, out: Path) -> int:
     """Run or resume; prints a live bar, then where the results lie. Returns an exit code."""
     stages = checked(config)
     started = time.monotonic()
-    config, folder = runs.begin(config, photos, out)
-    with runs.lock(folder):
+    runs.claim(photos, out)
+    with runs.lock(out):
+        config, folder = runs.begin(config, photos, out)
         runs.sweep(folder)
         code, computed = Executor(stages, config, folder).run()
         if code != OK:
@@ -89,7 +90,10 @@ class Executor:
         running: dict[Task, Child] = {}
         tries: dict[Task, int] = {}
         computed = 0
-        with View(len(self.graph), sum(self.done(task) for task in self.graph)) as view:
+        finished = sum(self.done(task) for task in self.graph)
+        what = f"{self.config.profile}: {self.config.samples} samples, {len(self.graph)} steps"
+        print(f"{what}, {finished} done; logs in {self.folder.path / 'logs'}", flush=True)
+        with View(len(self.graph), finished) as view:
             while order.is_active():
                 ready = sorted([*ready, *order.get_ready()])
                 for task in [task for task in ready if self.done(task)]:

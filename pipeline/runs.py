@@ -19,30 +19,41 @@ from pipeline.stage import read_run
 MINIMUM_FREE = 64 << 20
 
 
-def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
-    """Make `out` the folder of this run, or check that it already is. Returns the config with its
-    photographs filled in. Raises InputError or OSError, before anything has been changed."""
+def claim(photos: Path, out: Path) -> None:
+    """Check what is given and make the folder `out`. Raises InputError or OSError, before anything
+    has been changed."""
     if not photos.is_dir():
         raise InputError(f"no folder of photographs at {photos}: give one with --photos")
-    config = config.model_copy(update={"photos": str(photos.resolve())})
-    identity = {"config": config.digest(), "photos": fingerprint(photos)}
+    if not any(path.is_file() for path in photos.rglob("*")):
+        raise InputError(f"no photographs below {photos}: the folder is empty")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / "run.json").exists():
-        left = [path.name for path in out.iterdir() if not path.name.startswith(".")]
+    if out.is_dir() and not (out / "run.json").exists():
+        left = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
         if left:
-            raise InputError(f"{out} is not empty and is no run (it has {sorted(left)[0]}): give "
-                             "another folder with --out")  # fmt: skip
+            raise InputError(
+                f"{out} is not empty and is no run (it has {left[0]}): give another --out"
+            )
     out.mkdir(parents=True, exist_ok=True)
-    if (out / "run.json").exists():
+
+
+def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
+    """Make `out` the folder of this run, or check that it already is. Returns the config with its
+    photographs filled in. A run of which nothing is committed yet may still be changed."""
+    claim(photos, out)
+    config = config.model_copy(update={"photos": str(photos.resolve())})
+    identity = {"config": config.digest(), "photos": fingerprint(photos)}
+    folder = RunFolder(out)
+    if any(folder.datasets.glob("*/*.json")):
         _same(out, identity)
     free = os.statvfs(out)
     if free.f_bavail * free.f_frsize < MINIMUM_FREE:
-        raise TransientError(f"the disk of {out} has less than 64 MiB free: make room, or give "
-                             "another folder with --out")  # fmt: skip
+        raise TransientError(
+            f"the disk of {out} has less than 64 MiB free: make room, or give another --out"
+        )
     disk.replace(out / "config.yaml", config.to_yaml().encode())
     disk.replace(out / "run.json", json.dumps(identity).encode())
-    return config, RunFolder(out)
+    return config, folder
 
 
 def _same(out: Path, identity: dict[str, str]) -> None:
@@ -76,14 +87,14 @@ def fingerprint(photos: Path) -> str:
 
 
 @contextmanager
-def lock(run: RunFolder) -> Iterator[None]:
+def lock(out: Path) -> Iterator[None]:
     """One local executor per run folder. It saves work; correctness never rests on it."""
-    with open(run.path / ".lock", "w") as handle:
+    with open(out / ".lock", "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TransientError(
-                f"another palimpsest is at work in {run.path}: wait for it to end"
+                f"another palimpsest is at work in {out}: wait for it to end"
             ) from None
         yield
 

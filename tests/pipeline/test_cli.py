@@ -30,6 +30,10 @@ def call(*args: str, code: str = SPY) -> tuple[subprocess.CompletedProcess[str],
     return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def cost(tried: tuple[subprocess.CompletedProcess[str], float]) -> float:
+    return tried[1]
+
+
 @pytest.mark.parametrize("args", [("--help",), ("show",), ("show", "--mermaid")])
 def test_it_answers_within_half_a_cpu_second(args: tuple[str, ...]) -> None:
     tries = [call(*args) for _ in range(3)]
@@ -48,8 +52,8 @@ def test_audit_of_a_run_not_begun_yet(tmp_path: Path) -> None:
     from pipeline import config
 
     (tmp_path / "config.yaml").write_text(config.load("demo").to_yaml())
-    done, _ = call("audit", "--json", str(tmp_path))
-    assert done.returncode == 75
+    done, seconds = min((call("audit", "--json", str(tmp_path)) for _ in range(3)), key=cost)
+    assert done.returncode == 75 and done.stderr == "HEAVY " and seconds < 0.5
     assert len(json.loads(done.stdout)["missing"]) > 100
 
 

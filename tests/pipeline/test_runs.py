@@ -15,6 +15,12 @@ from pipeline.shards import RunFolder
 DATA = Path(__file__).parent.parent / "data"
 
 
+def commit(out: Path) -> None:
+    """As if one shard were done."""
+    (out / "shards" / "ingest").mkdir(parents=True)
+    (out / "shards" / "ingest" / "00000.json").write_text("{}")
+
+
 def test_a_run_can_be_taken_up_again(standin: Config, tmp_path: Path) -> None:
     first, _ = runs.begin(standin, DATA / "photos", tmp_path / "run")
     again, _ = runs.begin(standin, DATA / "photos", tmp_path / "run")
@@ -23,6 +29,7 @@ def test_a_run_can_be_taken_up_again(standin: Config, tmp_path: Path) -> None:
 
 def test_a_run_of_another_config_is_not_touched(standin: Config, tmp_path: Path) -> None:
     runs.begin(standin, DATA / "photos", tmp_path)
+    commit(tmp_path)
     before = (tmp_path / "config.yaml").read_bytes()
     other = standin.model_copy(update={"seed": 8})
     with pytest.raises(InputError, match=r"holds a run of another config \(profile standin"):
@@ -30,8 +37,24 @@ def test_a_run_of_another_config_is_not_touched(standin: Config, tmp_path: Path)
     assert (tmp_path / "config.yaml").read_bytes() == before
 
 
+def test_a_run_of_which_nothing_is_committed_may_be_changed(
+    standin: Config, tmp_path: Path
+) -> None:
+    runs.begin(standin, DATA / "photos", tmp_path)
+    other = standin.model_copy(update={"seed": 8})
+    assert runs.begin(other, DATA / "photos", tmp_path)[0].seed == 8
+
+
+def test_an_empty_folder_of_photographs_is_named(standin: Config, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match="photos: the folder is empty"):
+        runs.begin(standin, tmp_path / "photos", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_how_the_work_is_spread_may_change(standin: Config, tmp_path: Path) -> None:
     runs.begin(standin, DATA / "photos", tmp_path)
+    commit(tmp_path)
     spread = standin.local.model_copy(update={"partitions": 3})
     runs.begin(standin.model_copy(update={"local": spread}), DATA / "photos", tmp_path)
 
@@ -40,6 +63,7 @@ def test_photographs_that_changed_are_noticed(standin: Config, tmp_path: Path) -
     photos = tmp_path / "photos"
     shutil.copytree(DATA / "photos", photos)
     runs.begin(standin, photos, tmp_path / "run")
+    commit(tmp_path / "run")
     (photos / "images" / "coffee.jpg").unlink()
     with pytest.raises(InputError, match="not those that the run"):
         runs.begin(standin, photos, tmp_path / "run")
@@ -50,7 +74,7 @@ def test_photographs_that_changed_are_noticed(standin: Config, tmp_path: Path) -
     [
         (lambda out: out.write_text("x"), "is a file"),
         (lambda out: (out.mkdir(), (out / "thesis.tex").write_text("x")), "is no run.*thesis.tex"),
-        (lambda out: (out.mkdir(), (out / "run.json").write_text("{")), "is damaged"),
+        (lambda out: (commit(out), (out / "run.json").write_text("{")), "is damaged"),
     ],
 )
 def test_a_folder_that_is_something_else_is_not_touched(
@@ -100,9 +124,9 @@ def test_a_full_disk_is_refused_before_anything_starts(
 
 def test_one_executor_at_a_time(run: RunFolder) -> None:
     again = pytest.raises(TransientError, match="another palimpsest is at work")
-    with runs.lock(run), again, runs.lock(run):
+    with runs.lock(run.path), again, runs.lock(run.path):
         pass
-    with runs.lock(run):
+    with runs.lock(run.path):
         pass
 
 
