@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -77,6 +78,7 @@ class Executor:
         self.config, self.folder = config, folder
         self.graph = tasks(stages, config)
         self.workers = config.local.workers or os.cpu_count() or 1
+        self.failures: Counter[Task] = Counter()
 
     def done(self, task: Task) -> bool:
         shards = self.stages[task.name].shards(self.config, task.partition)
@@ -88,7 +90,6 @@ class Executor:
         order.prepare()
         ready: list[Task] = []
         running: dict[Task, Child] = {}
-        tries: dict[Task, int] = {}
         computed = 0
         finished = sum(self.done(task) for task in self.graph)
         what = f"{self.config.profile}: {self.config.samples} samples, {len(self.graph)} steps"
@@ -102,27 +103,28 @@ class Executor:
                 for task in self._startable(ready, running):
                     ready.remove(task)
                     running[task] = self._start(task)
-                    tries[task] = tries.get(task, 0) + 1
                 view.show({str(task): child.share() for task, child in running.items()})
                 for task, child in self._ended(running):
                     del running[task]
                     if child.exitcode == OK and self.done(task):
                         computed += 1
-                        order.done(task)
                         view.finished(str(task), child.seconds)
-                    elif (
-                        child.exitcode in (TRANSIENT, SUSPECT)
-                        and tries[task] <= self.config.local.retries
-                    ):
-                        view.say(
-                            f"{task}: exit {child.exitcode}, trying again: {child.last_words(1)}"
-                        )
-                        ready.append(task)
-                    else:
+                    elif not self._again(task, child, view):
                         for other in running.values():
                             other.stop()
                         return self._failed(task, child), computed
+                    ready.append(task)
         return OK, computed
+
+    def _again(self, task: Task, child: Child, view: View) -> bool:
+        """Whether to try once more: only after an exit that promises to be transient."""
+        self.failures[task] += 1
+        tries = self.failures[task]
+        if child.exitcode not in (TRANSIENT, SUSPECT) or tries > self.config.local.retries:
+            return False
+        view.say(f"{task}: exit {child.exitcode}, trying again: {child.last_words(1)}")
+        time.sleep(tries)
+        return True
 
     def _startable(self, ready: list[Task], running: dict[Task, Child]) -> list[Task]:
         """As many as there are free workers; torchrun takes one worker for each process."""

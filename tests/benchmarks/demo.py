@@ -15,6 +15,9 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.documents import Metrics
+from pipeline.shards import RunFolder, join
+
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
 
 
@@ -53,6 +56,18 @@ def cpu(*args: str) -> float:
     return min(tries)
 
 
+def scores(out: str) -> list[tuple[str, ...]]:
+    """A row for each task: what the evaluation committed."""
+    found = []
+    for task in ("binary", "semantic"):
+        dataset = f"evaluate-deeplabv3plus-{task}"
+        rows = join(RunFolder(Path(out)), (dataset,), 0).rows
+        metrics: Metrics = rows["scores"].get("metrics", "Metrics")
+        values = (metrics.accuracy, metrics.accuracy_foreground, metrics.miou, metrics.bf1)
+        found.append((f"DeepLabV3+ ResNet-18, {task}", *(f"{value:.3f}" for value in values)))
+    return found
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "demo")
@@ -64,8 +79,11 @@ def main() -> None:
         ]
         for name, args in (("--help", ["--help"]), ("show", ["show"]), ("audit", ["audit", out])):
             rows.append((f"`palimpsest {name}`", f"{cpu(*args):.2f} CPU s"))
+        scored = scores(out)
     for name, value in rows:
         print(f"| {name} | {value} | `make figures` |")
+    for row in scored:
+        print("| " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":

@@ -238,3 +238,71 @@ def test_tasks_wait_for_their_own_partition_only(name: str) -> None:
     by_name = {str(task): {str(one) for one in before} for task, before in graph.items()}
     assert by_name["plan 1"] == {"ingest 1", "segment 1"}
     assert {"assemble-train 0", "assemble-train 1"} <= by_name["index"]
+
+
+def test_a_transient_failure_is_tried_again_and_a_lasting_one_is_not(
+    standin: Config, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full twice, then has room; and a stage that never has any."""
+    codes = iter([75, 75, 0])
+    started: list[str] = []
+
+    class Fake:
+        seconds = 0.0
+        log = Path("the.log")
+
+        def __init__(self, module: str, argv: list[str], *_: object) -> None:
+            started.append(module)
+            self.exitcode = next(codes)
+            if self.exitcode == 0:
+                (run.datasets / "ingest").mkdir(parents=True)
+                for shard in range(standin.shards):
+                    run.manifest_path("ingest", shard).write_text("{}")
+
+        def poll(self) -> int:
+            return self.exitcode
+
+        def share(self) -> float:
+            return 0.0
+
+        def last_words(self, lines: int) -> str:
+            return "disk full"
+
+    monkeypatch.setattr(local, "Child", Fake)
+    monkeypatch.setattr(local.time, "sleep", lambda seconds: None)
+    whole = standin.model_copy(update={"local": config.Local(partitions=1, workers=1, retries=2)})
+    only = tuple(stage for stage in dag(whole) if stage.name == "ingest")
+    assert local.Executor(only, whole, run).run() == (0, 1)
+    assert started == ["jobs.ingest"] * 3
+
+    shutil.rmtree(run.datasets)
+    codes = iter([75, 75, 75, 0])
+    assert local.Executor(only, whole, run).run() == (75, 0)
+    codes = iter([78, 0])
+    assert local.Executor(only, whole, run).run() == (78, 0)
+
+
+def test_ending_well_without_a_commit_is_not_believed(
+    standin: Config, run: RunFolder, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    class Liar:
+        exitcode, seconds, log = 0, 0.0, Path("the.log")
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def poll(self) -> int:
+            return 0
+
+        def share(self) -> float:
+            return 1.0
+
+        def last_words(self, lines: int) -> str:
+            return "all done!"
+
+    monkeypatch.setattr(local, "Child", Liar)
+    whole = standin.model_copy(update={"local": config.Local(partitions=1)})
+    only = tuple(stage for stage in dag(whole) if stage.name == "ingest")
+    assert local.Executor(only, whole, run).run() == (1, 0)
+    assert "ended well but committed nothing" in capsys.readouterr().err
