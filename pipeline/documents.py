@@ -43,6 +43,8 @@ class Source(Doc):
     mode: str = ""
     jpeg_quality: int | None = None
     licence: str = ""
+    author: str = ""
+    url: str = ""
     objects: tuple[NamedObject, ...] = ()
     notes: tuple[str, ...] = ()
 
