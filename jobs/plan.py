@@ -43,7 +43,7 @@ class Balance:
     def __init__(self, config: Config) -> None:
         self.turns = Quota(config.turns)
         even = dict.fromkeys(config.families, 1.0)
-        self.families = {turn: Quota(even) for turn in (1, 2, 3)}
+        self.families = {turn: Quota(even) for turn in range(1, max(config.turns) + 1)}
         self.edits: Quota[EditType] = Quota(config.edit_types)
         self.categories = Quota(dict.fromkeys(CATEGORIES, 1.0))
         self.areas = Quota(dict.fromkeys(range(len(AREA_BINS)), 1.0))

@@ -74,7 +74,7 @@ class _Auditor:
 
     def __init__(self, run: RunFolder, config: Config, stages: list[Stage]) -> None:
         self.run, self.config, self.stages = run, config, stages
-        self.config_digest = config.digest()
+        self.configs = {stage.name: config.digest(stage.trained) for stage in stages}
         self.tallies = {stage.name: _Tally() for stage in stages}
         self.digests: dict[tuple[str, int], str] = {}
         self.missing: list[str] = []
@@ -125,7 +125,7 @@ class _Auditor:
             found.append(f"{tar.name} has {tar.stat().st_size} bytes, not {manifest.bytes}")
         if not manifest.balanced():
             found.append("in is not out + filtered + quarantined")
-        if manifest.config != self.config_digest:
+        if manifest.config != self.configs.get(manifest.dataset):
             found.append(f"made with another config ({manifest.config})")
         for parent, sha in manifest.parents.items():
             dataset, _, shard = parent.partition("/")

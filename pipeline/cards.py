@@ -5,23 +5,40 @@ file and one line in the profile: no registry, no base class. Importing a family
 by contract (heavy imports sit inside `load()`), and tests hold it.
 """
 
+from __future__ import annotations
+
+import difflib
 import importlib
+import pkgutil
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
+from pipeline.code import ROOT
 from pipeline.errors import ConfigError
 
-Role = Literal["editors", "vlms", "segmenters"]
+Role = Literal["editors", "vlms", "segmenters", "detectors"]
+#: Where the models of a role lie, what begins a line of each one's file but not of a helper's, and
+#: the key of the config that names them.
+HOMES: dict[Role, tuple[str, str, str]] = {
+    "editors": ("jobs.editors", "CARD", "families"),
+    "vlms": ("jobs.vlms", "CARD", "vlm"),
+    "segmenters": ("jobs.segmenters", "CARD", "segmenter"),
+    "detectors": ("training.detectors", "def build", "detectors"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Facts about one model, for the DAG, the docs and the dataset card.
+    """Facts about one model, for the DAG, the editors and the dataset's index.
 
     `image` is the folder under images/ whose dependency set runs it. `gpu_gib` is the device
     memory that it needs at the paper's size, 0 for CPU only. `repos` are the hub ids whose folders
-    `load()` expects below the weights folder.
+    `load()` expects below the weights folder, `gated` if their licence must be accepted first.
+    Pictures are painted at the next `size_multiple` of pixels, with `steps` and `guidance` unless
+    the config says otherwise. `note` is for whoever reads the file.
     """
 
     title: str
@@ -31,18 +48,49 @@ class Card:
     licence: str = "Apache-2.0"
     gated: bool = False
     size_multiple: int = 8
-    native_size: int | None = None
     steps: int = 50
     guidance: float = 7.5
     note: str = ""
 
+    def folders(self, root: Path) -> tuple[Path, ...]:
+        """Where each of `repos` lies below the weights folder `root`, in their order."""
+        return tuple(root / repo.rsplit("/", 1)[-1] for repo in self.repos)
+
 
 def card(role: Role, name: str) -> Card:
-    """The card of one model; a `ConfigError` says which module was expected."""
-    module = f"jobs.{role}.{name}"
-    if not name.isidentifier() or find_spec(module) is None:
-        raise ConfigError(f"no {role[:-1]} family {name!r}: expected a module {module}")
-    found = getattr(importlib.import_module(module), "CARD", None)
+    """The card of one model; a `ConfigError` as for `module`."""
+    path = module(role, name)
+    found = getattr(importlib.import_module(path), "CARD", None)
     if not isinstance(found, Card):
-        raise ConfigError(f"{module} has no CARD: see docs/adding-a-model.md")
+        raise ConfigError(f"{path} has no CARD: see docs/adding-a-model.md")
     return found
+
+
+def module(role: Role, name: str) -> str:
+    """The module of one model, which is not imported. A `ConfigError` names the key, the nearest
+    model, all known ones and the module that was expected."""
+    home, _, key = HOMES[role]
+    expected = f"{home}.{name}"
+    if name.isidentifier() and _is_model(role, name):
+        return expected
+    names = known(role)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"{key}: no {role[:-1]} {name!r}: {hint}known are {', '.join(names)} "
+                      f"(a new one would be the module {expected})")  # fmt: skip
+
+
+def known(role: Role) -> list[str]:
+    """The names of all models of a role, found by looking into their files."""
+    folder = ROOT.joinpath(*HOMES[role][0].split("."))
+    names = (found.name for found in pkgutil.iter_modules([str(folder)]))
+    return sorted(name for name in names if _is_model(role, name))
+
+
+def _is_model(role: Role, name: str) -> bool:
+    """Whether there is such a module and it is no helper, by its text: importing costs seconds."""
+    home, mark, _ = HOMES[role]
+    spec = None if name.startswith("_") else find_spec(f"{home}.{name}")
+    if spec is None or spec.origin is None:
+        return False
+    return re.search(rf"^{mark}\b", Path(spec.origin).read_text(), re.M) is not None

@@ -6,23 +6,43 @@ no flag per field. `profiles/` beside this file holds the shipped configurations
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
+import math
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from pipeline import strict
 from pipeline.documents import EditType
 from pipeline.errors import ConfigError
 
 PROFILES = Path(__file__).parent / "profiles"
 
 
+def _device(name: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"{name!r} is no device: give cpu, cuda or one of several as cuda:0")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_device)]
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Bases(Section):
@@ -44,13 +64,19 @@ class RegionRules(Section):
     max_area: float = Field(0.7, ge=0, le=1)
     duplicate_iou: float = Field(0.7, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _span(self) -> RegionRules:
+        if self.min_area >= self.max_area:
+            raise ValueError(f"min_area {self.min_area} must be below max_area {self.max_area}")
+        return self
+
 
 class Editing(Section):
     """`steps` and `guidance`: null means what the family's card says."""
 
     weights: Literal["tiny", "local"] = "local"
     folder: str = "~/.cache/palimpsest/models"
-    device: str = "cuda"
+    device: Device = "cuda"
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     steps: int | None = Field(None, ge=1)
     guidance: float | None = Field(None, ge=0)
@@ -60,7 +86,8 @@ class Editing(Section):
 
 
 class Detector(Section):
-    """How one detector is trained; `size` is the network's input in pixels."""
+    """How one detector is trained; `size` is the network's input in pixels, `batch` is shared by
+    all `processes`."""
 
     encoder: str = "resnet50"
     pretrained: bool = True
@@ -72,7 +99,17 @@ class Detector(Section):
     weight_decay: float = Field(1e-4, ge=0)
     checkpoint_every: int = Field(1000, ge=1)
     processes: int = Field(1, ge=1)
-    device: str = "cuda"
+    device: Device = "cuda"
+
+    @model_validator(mode="after")
+    def _shares(self) -> Detector:
+        if self.batch % self.processes:
+            raise ValueError(f"batch {self.batch} cannot be shared equally by {self.processes} "
+                             "processes: change one of them")  # fmt: skip
+        if self.batch < 2 * self.processes:
+            raise ValueError(f"batch {self.batch} is too small for {self.processes} processes: "
+                             "normalisation needs two pictures in each")  # fmt: skip
+        return self
 
 
 class Local(Section):
@@ -86,8 +123,8 @@ class Local(Section):
 class Config(Section):
     profile: str = "custom"
     photos: str = ""
-    seed: int = Field(30, ge=0)
-    samples: int = Field(60_000, ge=1)
+    seed: int = Field(30, ge=0, lt=2**63)
+    samples: int = Field(60_000, ge=1, le=10**8)
     shard_size: int = Field(128, ge=1)
     val_share: float = Field(0.2, gt=0, lt=1)
     turns: dict[int, float] = {1: 1.0, 2: 4.0, 3: 5.0}
@@ -113,7 +150,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _ratios(self) -> Config:
         for name, weights in (("turns", self.turns), ("edit_types", self.edit_types)):
-            if not weights or min(weights.values()) < 0 or sum(weights.values()) <= 0:
+            total = sum(weights.values())
+            if not weights or min(weights.values()) < 0 or not 0 < total < math.inf:
                 raise ValueError(f"{name}: needs weights of zero or more with a positive sum")
         if not set(self.turns) <= {1, 2, 3}:
             raise ValueError("turns: the numbers of turns may be 1, 2 and 3")
@@ -128,27 +166,22 @@ class Config(Section):
         first = shard * self.shard_size
         return [f"{i:08d}" for i in range(first, min(first + self.shard_size, self.samples))]
 
-    def digest(self) -> str:
-        """Of everything that can change a result."""
-        text = json.dumps(
-            self.model_dump(mode="json", exclude={"local", "profile", "photos"}), sort_keys=True
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def digest(self, trained: Iterable[tuple[str, str]] = ()) -> str:
+        """Of everything that can change a result of a stage that depends on the `trained` pairs of
+        detector and task (`Stage.trained`); without any, of the dataset. So the detectors may
+        change without making the dataset another one."""
+        never = {"local", "profile", "photos", "detectors"}
+        sections = {
+            f"{name}-{task}": self.detectors[name].model_dump(
+                mode="json", exclude={"tasks", "checkpoint_every"}
+            )
+            for name, task in trained
+        }
+        known = {**self.model_dump(mode="json", exclude=never), "trained": sections}
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key may stand once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = [self.construct_object(key, deep=True) for key, _ in node.value]
-        doubled = [key for i, key in enumerate(seen) if key in seen[:i]]
-        if doubled:
-            line = node.start_mark.line + 1
-            raise ConfigError(f"key {doubled[0]!r} stands twice in the mapping at line {line}")
-        return super().construct_mapping(node, deep)
 
 
 def load(name: str) -> Config:
@@ -156,41 +189,21 @@ def load(name: str) -> Config:
     path = PROFILES / f"{name}.yaml"
     if not path.is_file():
         path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         known = ", ".join(sorted(found.stem for found in PROFILES.glob("*.yaml")))
         raise ConfigError(f"no profile {name!r}: give one of {known}, or the path of a YAML file")
-    return parse(path.read_text(), str(path))
+    return read(path)
+
+
+def read(path: Path) -> Config:
+    """The config in a YAML file. Raises FileNotFoundError, or a `ConfigError` as `parse` does."""
+    return parse(strict.text(path), str(path))
 
 
 def parse(text: str, where: str) -> Config:
     """Raises a `ConfigError` that names the file, the key and the nearest valid one."""
-    try:
-        data = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected keys and values, found {type(data).__name__}")
+    data = strict.mapping(text, where)
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_sentence(error)}") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
-    if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']}" if key else first["msg"]
-    valid = _valid_keys(path[:-1])
-    near = difflib.get_close_matches(path[-1], valid, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"valid keys here: {', '.join(sorted(valid))}"
-    return f"unknown key {key!r}; {hint}"
-
-
-def _valid_keys(path: list[str]) -> list[str]:
-    """The keys that may stand in the section at `path`."""
-    if path[:1] == ["detectors"]:
-        return list(Detector.model_fields)
-    section = Config.model_fields[path[0]].annotation if path else Config
-    return list(section.model_fields if isinstance(section, type(Section)) else Config.model_fields)
+        raise ConfigError(f"{where}: {strict.sentence(error, Config)}") from error

@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
 
 from pipeline import codecs, records
-from pipeline.cards import card
+from pipeline.cards import card, module
 from pipeline.code import ROOT
 from pipeline.config import Config
 from pipeline.errors import ConfigError
@@ -124,7 +124,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
         )
     stages.append(Stage("index", "jobs.index", (), (*splits,), None, records.Indexed, scope="run"))
 
-    evaluations = []
+    evaluations: dict[tuple[str, str], str] = {}
     for name, detector in config.detectors.items():
         for task in detector.tasks:
             who = ("--detector", name, "--task", task)
@@ -132,22 +132,23 @@ def dag(config: Config) -> tuple[Stage, ...]:
             stages += [
                 Stage(train, "training.train", who, ("assemble-train", "index"), records.ToTrain,
                       records.Trained, image="train", scope="run", processes=detector.processes,
-                      gpu_gib=0 if detector.device == "cpu" else 24),
+                      gpu_gib=0 if detector.device == "cpu" else 24, trained=((name, task),)),
                 Stage(evaluate, "training.evaluate", who, ("assemble-val", train),
                       records.ToEvaluate, records.Evaluated, image="train", scope="run",
-                      gpu_gib=0 if detector.device == "cpu" else 24),
+                      gpu_gib=0 if detector.device == "cpu" else 24, trained=((name, task),)),
             ]  # fmt: skip
-            evaluations.append(evaluate)
+            evaluations[name, task] = evaluate
     stages.append(
         Stage(
             "report",
             "training.report",
             (),
-            (*splits, "index", *evaluations),
+            (*splits, "index", *evaluations.values()),
             records.ToReport,
             records.Reported,
             image="train",
             scope="run",
+            trained=tuple(evaluations),
         )
     )
     return tuple(stages)
@@ -155,6 +156,8 @@ def dag(config: Config) -> tuple[Stage, ...]:
 
 def checked(config: Config) -> tuple[Stage, ...]:
     """The DAG of a config, after everything that can be known before a run has been checked."""
+    for name in config.detectors:
+        module("detectors", name)
     return check(dag(config))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import disk
+from pipeline import detectors, disk
 from pipeline.config import Config
 from pipeline.errors import InputError, TransientError
 from pipeline.shards import RunFolder
@@ -46,6 +46,7 @@ def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
     folder = RunFolder(out)
     if any(folder.datasets.glob("*/*.json")):
         _same(out, identity)
+        detectors.same(config, folder)
     free = os.statvfs(out)
     if free.f_bavail * free.f_frsize < MINIMUM_FREE:
         raise TransientError(

@@ -10,15 +10,17 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, NoReturn, TypeVar
 
-from pipeline.config import Config, parse
+from pipeline.config import Config, read
 from pipeline.errors import ConfigError, InputError
 from pipeline.records import Reject
 from pipeline.shards import Row, RunFolder
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+#: The arguments that tell the stages of one module apart.
+WHO = ("family", "turn", "split", "detector", "task")
 Transform = Callable[[Sequence[In]], Sequence[Out | Reject[Out]]]
 
 
@@ -29,6 +31,7 @@ class Stage:
     `reads` are datasets, the lower layers first. `takes` and `gives` are records: every field that
     `takes` requires must be written by one of `reads`. A stage of scope "shard" fans out over
     partitions; one of scope "run" waits for all of them. `processes` > 0 asks for torchrun.
+    `trained` are the detectors and tasks whose settings change what it writes.
     """
 
     name: str
@@ -41,11 +44,12 @@ class Stage:
     scope: Literal["shard", "run"] = "shard"
     gpu_gib: int = 0
     processes: int = 0
+    trained: tuple[tuple[str, str], ...] = ()
 
     def argv(self, run: Path, partition: tuple[int, int] | None = None) -> list[str]:
         """Arguments after `python -m <module>`."""
         part = [] if partition is None else ["--partition", f"{partition[0]}/{partition[1]}"]
-        return [*self.args, *part, "--run", str(run)]
+        return [*self.args, *part, f"--run={run}"]
 
     def shards(self, config: Config, partition: tuple[int, int] = (0, 1)) -> range:
         """The shards that a partition covers: contiguous ranges, alike in size."""
@@ -87,22 +91,31 @@ class Context:
         return self.stage.shards(self.config, self.partition)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description="one stage of a run, over a partition of its shards"
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as a `ConfigError`: whether a pod is tried again hangs on its exit code,
+    and argparse's own (2) is none of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}: see `python -m {self.prog} --help`")
+
+
+def _parser(module: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=module,
+        description="one stage of a run, over a partition of its shards",
+        allow_abbrev=False,
     )
     parser.add_argument("--run", type=Path, required=True, help="the folder of the run")
     parser.add_argument("--partition", default="0/1", help="k/n: the k-th of n ranges of shards")
-    for name in ("family", "split", "detector", "task"):
-        parser.add_argument(f"--{name}")
-    parser.add_argument("--turn", type=int)
+    for name in WHO:
+        parser.add_argument(f"--{name}", type=int if name == "turn" else str)
     return parser
 
 
 def read_run(path: Path) -> Config:
     """The config that a run folder was begun with."""
     try:
-        return parse((path / "config.yaml").read_text(), str(path / "config.yaml"))
+        return read(path / "config.yaml")
     except FileNotFoundError:
         raise InputError(f"{path} is not a run: it has no config.yaml") from None
 
@@ -111,7 +124,7 @@ def context(module: str, argv: list[str]) -> Context:
     """Find this process's stage in the DAG by its module and arguments."""
     from pipeline.dag import dag
 
-    args = _parser().parse_args(argv)
+    args = _parser(module).parse_args(argv)
     config = read_run(args.run)
     try:
         k, n = (int(part) for part in args.partition.split("/"))
@@ -119,14 +132,12 @@ def context(module: str, argv: list[str]) -> Context:
         raise ConfigError(f"--partition {args.partition!r}: expected k/n, such as 0/4") from None
     if not 0 <= k < n:
         raise ConfigError(f"--partition {args.partition}: k must be at least 0 and below n")
-    who = _who(vars(args))
+    given = {f"--{name}": getattr(args, name) for name in WHO}
+    who = {name: str(value) for name, value in given.items() if value is not None}
     for stage in dag(config):
-        if stage.module == module and _who(vars(_parser().parse_args(stage.argv(args.run)))) == who:
+        if stage.module == module and who == dict(
+            zip(stage.args[::2], stage.args[1::2], strict=True)
+        ):
             return Context(RunFolder(args.run), config, stage, (k, n), args)
-    asked = " ".join(f"--{name} {value}" for name, value in who.items())
-    raise ConfigError(f"this run has no stage {module} {asked}: see `palimpsest show`")
-
-
-def _who(args: dict[str, Any]) -> dict[str, Any]:
-    names = ("family", "turn", "split", "detector", "task")
-    return {name: args[name] for name in names if args[name] is not None}
+    asked = " ".join([module, *(f"{name} {value}" for name, value in who.items())])
+    raise ConfigError(f"the run in {args.run} has no stage {asked}: see its config.yaml")

@@ -32,9 +32,11 @@ class Clone:
     ) -> list[Pixels | None]:
         import numpy as np
 
+        from jobs.editors.pixels import one_size
+
+        side = one_size(images)
         found: list[Pixels | None] = []
         for image, prompt, number in zip(images, prompts, seeds, strict=True):
-            side = len(image)
             shift = rng(number, prompt).integers(side // 4, 3 * side // 4, size=2)
             found.append(np.roll(image, (int(shift[0]), int(shift[1])), axis=(0, 1)))
         return found

@@ -32,6 +32,9 @@ class Heal(Clone):
         prompts: Sequence[str],
         seeds: Sequence[int],
     ) -> list[Pixels | None]:
+        from jobs.editors.pixels import one_size
+
+        one_size(images)
         return [
             _heal(image, mask, rng(number, prompt).normal(0, 6, image.shape))
             for image, mask, prompt, number in zip(images, masks, prompts, seeds, strict=True)

@@ -17,11 +17,12 @@ from pipeline.errors import ConfigError
 
 def folders(folder: Path, card: Card) -> list[Path]:
     """Where each of the card's repositories lies below `folder`, in the card's order."""
-    found = [folder / repo.rsplit("/", 1)[-1] for repo in card.repos]
+    found = list(card.folders(folder))
+    first = "accept the licence on the hub, " if card.gated else ""
     for path, repo in zip(found, card.repos, strict=True):
         if not path.is_dir():
             raise ConfigError(
-                f"{card.title} has no weights at {path}: download {repo} into that folder, "
+                f"{card.title} has no weights at {path}: {first}download {repo} into that folder, "
                 "or leave this family out of the profile"
             )
     return found

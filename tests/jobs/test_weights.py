@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.tiny.cache import ensure
 from jobs.weights import digest, editor
 from pipeline.config import Config
 
@@ -53,17 +54,45 @@ def remove(folder: Path) -> None:
 def test_the_digest_changes_with_a_byte_or_a_name(
     folder: Path, change: Callable[[Path], None]
 ) -> None:
-    before = digest(folder)
+    before = digest([folder])
     change(folder)
-    assert digest(folder) != before
+    assert digest([folder]) != before
 
 
 def test_the_digest_does_not_change_with_place_or_time(folder: Path, tmp_path: Path) -> None:
-    before = digest(folder)
-    shutil.copytree(folder, tmp_path / "elsewhere")
+    before = digest([folder])
+    there = tmp_path / "elsewhere" / folder.name
+    shutil.copytree(folder, there)
     os.utime(folder / "model_index.json", (1, 1))
-    assert digest(folder) == digest(tmp_path / "elsewhere") == before
+    assert digest([folder]) == digest([there]) == before
     assert len(before) == 16 and set(before) <= set("0123456789abcdef")
+
+
+def test_what_a_downloader_leaves_behind_does_not_count(folder: Path) -> None:
+    before = digest([folder])
+    (folder / ".cache" / "huggingface").mkdir(parents=True)
+    (folder / ".cache" / "huggingface" / "model.metadata").write_text("downloaded today")
+    (folder / ".gitattributes").write_text("x")
+    assert digest([folder]) == before
+
+
+def test_hidden_folders_above_the_weights_do_not_hide_them(folder: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / ".cache" / folder.name
+    shutil.copytree(folder, hidden)
+    assert digest([hidden]) == digest([folder])
+
+
+def test_only_the_familys_own_folders_count(
+    configured: Callable[..., Config], tiny_root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ensure("glide", tiny_root), tmp_path / "weights")
+    config = configured(editing={"folder": str(tmp_path / "weights")}, families={"glide": 5})
+    before = editor(config, "glide")[1]
+    (tmp_path / "weights" / "stable-diffusion-xl").mkdir()
+    (tmp_path / "weights" / "stable-diffusion-xl" / "model.safetensors").write_bytes(b"other")
+    assert editor(config, "glide")[1] == before != ""
+    (tmp_path / "weights" / "glide-inpaint" / "more.txt").write_text("more")
+    assert editor(config, "glide")[1] != before
 
 
 def test_a_family_without_weights_has_no_digest(standin: Config) -> None:

@@ -69,3 +69,31 @@ def test_a_wrong_argument_gets_one_sentence(args: tuple[str, ...], says: str) ->
     assert done.returncode == 78
     assert done.stderr.startswith("palimpsest: ") and says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        ("families: {sdlx: 1}", "families: no editor 'sdlx': did you mean 'sdxl'?"),
+        ("families: {clone: 1}\nvlm: qwen", "vlm: no vlm 'qwen': known are rules"),
+        ("families: {clone: 1}\ndetectors: {unet: {}}", "detectors: no detector 'unet': known are"),
+        ("families: {clone: 1}\nturns: {4: 1}", "turns: the numbers of turns may be 1, 2 and 3"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "run"])
+def test_a_wrong_profile_gets_the_same_sentence_everywhere(
+    command: str, profile: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "my.yaml").write_text(profile)
+    where = ["--out", str(tmp_path / "run")] if command == "run" else []
+    done, _ = call(command, "--profile", str(tmp_path / "my.yaml"), *where)
+    sentence = done.stderr.removesuffix("HEAVY " + done.stderr.rpartition("HEAVY ")[2])
+    assert done.returncode == 78 and sentence.count("\n") == 1
+    assert sentence.startswith("palimpsest: ") and says in sentence
+    assert not (tmp_path / "run").exists()
+
+
+def test_wrong_usage_ends_as_usage_does() -> None:
+    """By hand, not in a pod: the usual 2 and the usual usage line."""
+    done, _ = call("show", "--profil")
+    assert done.returncode == 2 and done.stderr.startswith("usage: palimpsest show")

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import config, dag, draw, picture, records
 from pipeline.config import Config
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, guard
 from pipeline.stage import Stage, context
 
 README = Path(__file__).parents[2] / "README.md"
@@ -58,12 +58,25 @@ def test_a_field_of_another_type_does_not_count(standin: Config) -> None:
         dag.check(change(dag.dag(standin), "segment", gives=Wrong))
 
 
-def test_an_unknown_family_says_which_module_was_expected(standin: Config) -> None:
-    wrong = standin.model_copy(update={"families": {"nope": 1}})
-    with pytest.raises(
-        ConfigError, match=r"no editor family 'nope': expected a module jobs\.editors\.nope"
-    ):
-        dag.checked(wrong)
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"families": {"sdlx": 1}}, r"families: no editor 'sdlx': did you mean 'sdxl'\? known are "
+         r"clone, .*, sdxl \(a new one would be the module jobs.editors.sdlx\)"),
+        ({"families": {"qqq": 1}}, r"families: no editor 'qqq': known are clone, "),
+        ({"families": {"weights": 1}}, "families: no editor 'weights'"),
+        ({"families": {"": 1}}, "families: no editor ''"),
+        ({"families": {"sd2.x": 1}}, "families: no editor 'sd2.x'"),
+        ({"families": {"__init__": 1}}, "families: no editor '__init__'"),
+        ({"vlm": "rulez"}, r"vlm: no vlm 'rulez': did you mean 'rules'\?"),
+        ({"segmenter": "sam"}, "segmenter: no segmenter 'sam': .*known are classical"),
+    ],
+)  # fmt: skip
+def test_an_unknown_model_says_which_there_are(
+    standin: Config, wrong: dict[str, object], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{says}"):
+        dag.checked(standin.model_copy(update=wrong))
 
 
 def test_without_ai_bases_nobody_generates(standin: Config) -> None:
@@ -91,6 +104,47 @@ def test_a_process_finds_its_stage_by_its_arguments(standin: Config, tmp_path: P
         context("jobs.plan", ["--partition", "2/2", "--run", str(tmp_path)])
 
 
+@pytest.mark.parametrize("run", [["--run", "RUN"], ["--run=RUN"]])
+def test_a_run_may_be_given_either_way(
+    standin: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: list[str]
+) -> None:
+    (tmp_path / "RUN").mkdir()
+    (tmp_path / "RUN" / "config.yaml").write_text(standin.to_yaml())
+    monkeypatch.chdir(tmp_path)
+    assert context("jobs.prompt", [*run, "--turn", "2"]).stage.name == "prompt-2"
+
+
+def test_a_folder_may_begin_with_a_dash(
+    standin: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-run").mkdir()
+    (tmp_path / "-run" / "config.yaml").write_text(standin.to_yaml())
+    monkeypatch.chdir(tmp_path)
+    stage = dag.dag(standin)[0]
+    assert context(stage.module, stage.argv(Path("-run"))).run.path == Path("-run")
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "jobs.plan: the following arguments are required: --run"),
+        (["--run"], "jobs.plan: argument --run: expected one argument"),
+        (["--run", "x", "--turn", "one"], "jobs.plan: argument --turn: invalid int value: 'one'"),
+        (["--run", "x", "--tern", "1"], "jobs.plan: unrecognized arguments: --tern 1"),
+        (["--run", "x", "--part", "0/1"], "jobs.plan: unrecognized arguments: --part 0/1"),
+        (["--run", "x", "extra"], "jobs.plan: unrecognized arguments: extra"),
+    ],
+)
+def test_wrong_arguments_of_a_stage_end_as_permanent(
+    argv: list[str], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from jobs.plan import main
+
+    assert guard(main, argv) == 78
+    said = capfd.readouterr().err
+    assert said.startswith(f"palimpsest: {says}") and said.count("\n") == 1
+
+
 def test_the_readmes_picture_is_the_dag() -> None:
     text = README.read_text()
     assert picture.drawn(text) == text, "run `make picture`"
@@ -99,6 +153,26 @@ def test_the_readmes_picture_is_the_dag() -> None:
 def test_the_text_names_every_stage(standin: Config) -> None:
     text = draw.as_text(dag.dag(standin), standin)
     assert all(f"  {stage.name} " in text for stage in dag.dag(standin))
+
+
+def reads(text: str, stage: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(f"  {stage} ")).split("<- ")[
+        1
+    ]
+
+
+def test_the_text_shortens_only_what_is_read_whole(standin: Config) -> None:
+    section = {"detectors": {"deeplabv3plus": config.Detector()}}
+    text = draw.as_text(dag.dag(chosen := standin.model_copy(update=section)), chosen)
+    assert reads(text, "train-deeplabv3plus-binary") == "assemble-train, index"
+    assert reads(text, "report").startswith("assemble-*, index, evaluate-")
+    assert reads(text, "score") == "ingest, generate-*, segment, plan, edit-1-*, edit-2-*, edit-3-*"
+
+
+def test_a_group_of_one_keeps_its_name(standin: Config) -> None:
+    chosen = standin.model_copy(update={"families": {"clone": 1}})
+    assert reads(draw.as_text(dag.dag(chosen), chosen), "prompt-2").endswith("plan, edit-1-clone")
+    assert '["edit-1-clone"]' in draw.as_mermaid(dag.dag(chosen))
 
 
 def test_the_picture_keeps_only_direct_edges(standin: Config) -> None:

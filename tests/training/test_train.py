@@ -254,7 +254,7 @@ def test_what_was_said_on_purpose_outweighs_what_followed_from_it() -> None:
 
 @pytest.mark.slow
 def test_torchrun_ends_with_the_code_of_what_went_wrong(runs: Runs) -> None:
-    run, _ = runs.make(encoder=TINY, batch=5, processes=2)
+    run, _ = runs.make(encoder=TINY, batch=5)
     agent = python("-m", "training.torchrun", "2", "training.train", *argv(run))
     said = agent.communicate()[1]
     assert agent.returncode == PermanentError.code, said

@@ -12,21 +12,25 @@ import pytest
 
 from jobs.editors import Editor, Settings
 from jobs.tiny.cache import ensure
-from pipeline.cards import card
+from pipeline.cards import card, known
 from pipeline.errors import ConfigError
 
-FAMILIES = ("sd2", "sd35", "sdxl", "flux", "glide", "kolors", "hunyuan", "kandinsky")
+#: Every file with a CARD: a new family is tested by being there.
+FAMILIES = known("editors")
+WEIGHTED = [family for family in FAMILIES if card("editors", family).repos]
+CLASSICAL = sorted({*FAMILIES} - {*WEIGHTED})
 PROMPTS = ["a cat", "a dog on the grass", "a tree"]
 SEEDS = [1, 2, 2**62 + 3]
 
-pytestmark = pytest.mark.parametrize("family", FAMILIES)
+every = pytest.mark.parametrize("family", FAMILIES)
+weighted = pytest.mark.parametrize("family", WEIGHTED)
 
 
 @functools.cache
 def _editor(family: str, root: Path) -> Editor:
-    loaded: Editor = importlib.import_module(f"jobs.editors.{family}").load(
-        ensure(family, root), Settings(steps=2)
-    )
+    folder = ensure(family, root) if family in WEIGHTED else root
+    load = importlib.import_module(f"jobs.editors.{family}").load
+    loaded: Editor = load(folder, Settings(steps=2))
     return loaded
 
 
@@ -50,16 +54,32 @@ def _one(editor: Editor, size: int = 128, seed: int = 1, prompt: str = "a cat") 
     return made
 
 
-def test_card_is_complete(family: str) -> None:
+def test_the_papers_families_are_there() -> None:
+    papers = {"sd2", "sd35", "sdxl", "flux", "glide", "kolors", "hunyuan", "kandinsky"}
+    assert papers <= {*WEIGHTED} and {"clone", "heal"} <= {*CLASSICAL}
+
+
+@every
+def test_a_card_says_what_it_is(family: str) -> None:
     facts = card("editors", family)
-    assert facts.image == "editor"
-    assert facts.gpu_gib > 0
-    assert facts.repos
-    assert facts.licence
-    assert facts.note
-    assert facts.steps > 0
+    assert facts.title and facts.licence and facts.note
+    assert facts.steps > 0 and facts.size_multiple > 0
 
 
+@weighted
+def test_a_card_of_weights_says_what_they_need(family: str) -> None:
+    facts = card("editors", family)
+    assert facts.image == "editor" and facts.gpu_gib > 0
+    assert len({path.name for path in facts.folders(Path("/"))}) == len(facts.repos)
+
+
+@pytest.mark.parametrize("family", CLASSICAL)
+def test_a_card_without_weights_asks_for_nothing(family: str) -> None:
+    facts = card("editors", family)
+    assert (facts.image, facts.gpu_gib, facts.gated) == ("base", 0, False)
+
+
+@every
 def test_reading_a_card_imports_no_heavy_library(family: str) -> None:
     code = (
         f"import sys, jobs.editors.{family}; "
@@ -68,6 +88,7 @@ def test_reading_a_card_imports_no_heavy_library(family: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@every
 def test_same_seed_same_bytes_other_seed_other_bytes(family: str, tiny_root: Path) -> None:
     import torch
 
@@ -85,6 +106,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(family: str, tiny_root: Pat
     assert not np.array_equal(first, other)
 
 
+@every
 def test_the_prompt_and_the_mask_matter(family: str, tiny_root: Path) -> None:
     editor = _editor(family, tiny_root)
     made = _one(editor)
@@ -93,6 +115,7 @@ def test_the_prompt_and_the_mask_matter(family: str, tiny_root: Path) -> None:
     assert inside.std() > 10  # neither black nor one colour
 
 
+@every
 def test_a_batch_equals_its_samples(family: str, tiny_root: Path) -> None:
     editor = _editor(family, tiny_root)
     images, masks = _photographs(128), _masks(128)
@@ -117,10 +140,12 @@ def _close(ours: np.ndarray | None, theirs: np.ndarray | None, shape: tuple[int,
     assert np.abs(ours.astype(int) - theirs).mean() <= 2
 
 
+@every
 def test_any_size_comes_back_as_it_went_in(family: str, tiny_root: Path) -> None:
     assert _one(_editor(family, tiny_root), size=100).shape == (100, 100, 3)
 
 
+@every
 def test_long_prompts_leave_the_log_empty(
     family: str, tiny_root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,6 +153,7 @@ def test_long_prompts_leave_the_log_empty(
     assert capfd.readouterr() == ("", "")
 
 
+@weighted
 def test_values_that_are_not_finite_are_told(family: str, tiny_root: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -141,6 +167,7 @@ def test_values_that_are_not_finite_are_told(family: str, tiny_root: Path, tmp_p
     assert editor.generate(["a cat"], [1], 64) == [None]
 
 
+@weighted
 def test_missing_weights_are_named(family: str, tmp_path: Path) -> None:
     facts = card("editors", family)
     missing = str(tmp_path / facts.repos[0].rsplit("/", 1)[-1])
@@ -148,8 +175,10 @@ def test_missing_weights_are_named(family: str, tmp_path: Path) -> None:
         importlib.import_module(f"jobs.editors.{family}").load(tmp_path, Settings())
     assert missing in str(caught.value)
     assert facts.title in str(caught.value)
+    assert ("accept the licence" in str(caught.value)) is facts.gated
 
 
+@every
 def test_photographs_of_two_sizes_are_refused(family: str, tiny_root: Path) -> None:
     images = [_photographs(64)[0], _photographs(128)[0]]
     masks = [_masks(64)[0], _masks(128)[0]]
