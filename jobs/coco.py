@@ -9,15 +9,15 @@ sources, so that every crop, caption and edit of a photograph lands on one side.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.photos import SUFFIXES
 from jobs.taxonomy import category
 from pipeline.config import Config
 from pipeline.documents import Split
 from pipeline.errors import InputError
+from pipeline.photographs import SUFFIXES, is_photograph
 from pipeline.seeds import ranked
 
 if TYPE_CHECKING:
@@ -27,11 +27,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Photo:
-    """One photograph: `name` is the path below the folder; `path` is None if it is not there."""
+    """One photograph: `name` is the path below the folder; `path` is None if it is not there.
+    `licence`, `author` and `url` are as the annotations have them, "" if they do not say."""
 
     path: Path | None
     name: str
     licence: str = ""
+    author: str = ""
+    url: str = ""
+
+    def credited(self, other: Photo) -> Photo:
+        """With what only `other`, the same photograph in another file, says."""
+        return replace(
+            self, licence=self.licence or other.licence, author=self.author or other.author,
+            url=self.url or other.url,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,12 +112,14 @@ def _unpacked(text: str) -> list[int]:
 
 @dataclass
 class Photographs:
-    """All sources of a run, by source id."""
+    """All sources of a run, by source id. `strays` counts annotations of images that their file
+    does not list."""
 
     photos: dict[str, Photo] = field(default_factory=dict)
     captions: dict[str, list[str]] = field(default_factory=dict)
     annotations: dict[str, list[Annotation]] = field(default_factory=dict)
     split: dict[str, Split] = field(default_factory=dict)
+    strays: int = 0
 
 
 def read_photographs(folder: Path, config: Config) -> Photographs:
@@ -118,7 +130,7 @@ def read_photographs(folder: Path, config: Config) -> Photographs:
         _text(path.relative_to(folder).as_posix()): path
         for path in sorted(folder.rglob("*")) if path.is_file()
     }  # fmt: skip
-    pictures = [name for name, path in files.items() if path.suffix.lower() in SUFFIXES]
+    pictures = [name for name, path in files.items() if is_photograph(path)]
     if not pictures:
         kinds = ", ".join(sorted(SUFFIXES))
         raise InputError(f"no photographs below {folder}: expected files ending in {kinds}")
@@ -162,12 +174,16 @@ def _read_json(
         if named.setdefault(where, source) != source:
             raise InputError(f"{path}: the file {name} has two ids, {named[where]} and {source}")
         licence = licences.get(str(image.get("license")), "")
-        _add(found, source, Photo(files.get(where), where, licence), path)
+        author = _text(image.get("author") or "")
+        photo = Photo(files.get(where), where, licence, author, _url(image))
+        _add(found, source, photo, path)
     for item in data["annotations"]:
         source = _text(item["image_id"])
-        if source in seen and "caption" in item:
+        if source not in seen:
+            found.strays += 1
+        elif "caption" in item:
             found.captions.setdefault(source, []).append(_text(item["caption"]))
-        elif source in seen:
+        else:
             kind = kinds.get(str(item.get("category_id")), {})
             name = _text(kind.get("name") or "object")
             found.annotations.setdefault(source, []).append(
@@ -210,11 +226,18 @@ def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
     return lists
 
 
+def _url(image: dict[str, Any]) -> str:
+    """Where a photograph was found: COCO's `flickr_url` is its author's own copy, `coco_url` a
+    mirror."""
+    return _text(next((image[k] for k in ("url", "flickr_url", "coco_url") if image.get(k)), ""))
+
+
 def _add(found: Photographs, source: str, photo: Photo, where: Path) -> None:
     known = found.photos.setdefault(source, photo)
     if known.name != photo.name:
         raise InputError(f"{where}: two images have the id {source}: {known.name} and {photo.name};"
                          " give each its own")  # fmt: skip
+    found.photos[source] = known.credited(photo)
 
 
 def _text(value: Any) -> str:

@@ -5,12 +5,14 @@
     run   python -m jobs.ingest --partition 0/4 --run runs/demo
 
 Shorter side to the working resolution, centre crop (paper 4.1) or a seeded random one, PNG. A
-picture that cannot be used is quarantined with its reason; it costs no other sample.
+picture that cannot be used is quarantined with its reason; it costs no other sample. What is left
+out of the folder is counted in the log, and by `pipeline.runs.begun`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,19 +20,22 @@ from typing import TYPE_CHECKING
 from jobs.bases import Base, bases
 from jobs.coco import Photographs, read_photographs
 from jobs.photos import Refused, Sight, see
+from pipeline import runs
 from pipeline.config import Config
 from pipeline.documents import NamedObject, Source
-from pipeline.errors import guard
+from pipeline.errors import InputError, guard
 from pipeline.loop import work
+from pipeline.photographs import fingerprint, ignored
 from pipeline.records import Reject, Sourced
 from pipeline.seeds import rng
-from pipeline.stage import Job, context
+from pipeline.stage import Context, Job, context
 
 if TYPE_CHECKING:
     from pipeline.records import Masks
 
 
 Box = tuple[int, int, int, int]
+ANEW = "begin a new run with another --out"
 
 
 def ingest(
@@ -57,6 +62,9 @@ def _one(
     try:
         sight = see(photo.path, config.bases)
     except Refused as refused:
+        if photo.path and refused.reason == "missing-file":  # it was there when they were listed
+            gone = f"the photograph {photo.path} is gone"
+            raise InputError(f"{gone}: put it back, or {ANEW}") from None
         return Reject(refused.reason, f"{photo.name}: {refused}")
     draw = rng(config.seed, key, "crop") if config.bases.crops == "random" else None
     image, crop = sight.crop(config.bases.resolution, draw)
@@ -64,8 +72,8 @@ def _one(
     source = Source(
         source_id=base.source_id, split=base.split, caption=base.caption, base="real",
         file=photo.name, sha256=sight.sha256, size=sight.size, crop=crop, mode=sight.mode,
-        jpeg_quality=sight.jpeg_quality, licence=photo.licence, objects=tuple(names),
-        notes=tuple(notes),
+        jpeg_quality=sight.jpeg_quality, licence=photo.licence, author=photo.author, url=photo.url,
+        objects=tuple(names), notes=tuple(notes),
     )  # fmt: skip
     return Sourced(source, image, instances)
 
@@ -95,14 +103,64 @@ def _instances(
     return [names[i] for i in order], stack, notes
 
 
+class Folder:
+    """The photographs of one process, read and checked once. Raises InputError if they are not
+    those that the run was begun with: the split is drawn over all of them, so that two lists would
+    put one photograph into train and into val."""
+
+    def __init__(self, here: Context) -> None:
+        self.run, self.config, self.path = here.run.path, here.config, Path(here.config.photos)
+        self.photographs = read_photographs(self.path, self.config)
+        self.begun = runs.begun(self.run).get("photos")
+        if self.begun not in (None, fingerprint(self.path)):
+            raise self._changed()
+        others = [f"{n} {what or 'without a suffix'}" for what, n in ignored(self.path).items()]
+        print(
+            f"ingest: {len(self.photographs.photos)} photographs; left out: files of other kinds "
+            f"({', '.join(others) or 'none'}), annotations of images that are not listed "
+            f"({self.photographs.strays})",
+            flush=True,
+        )
+
+    def ingest(self, keys: Sequence[str]) -> list[Sourced | Reject[Sourced]]:
+        """One shard, and whether it may be committed."""
+        results = ingest(self.config, self.photographs, keys)
+        if runs.begun(self.run).get("photos") != self.begun:  # begun anew while we were at work
+            raise self._changed()
+        good = [one for one in results if isinstance(one, Sourced)]
+        if len(good) < len(results) and all(one.image is None for one in good):
+            self._some_usable()
+        if notes := sum(len(one.source.notes) for one in good):
+            print(f"ingest: {notes} annotations have no usable mask: ignored", flush=True)
+        return results
+
+    def _changed(self) -> InputError:
+        return InputError(
+            f"the photographs in {self.path} are not those that the run in {self.run} was begun "
+            f"with: put them back, or {ANEW}"
+        )
+
+    def _some_usable(self) -> None:
+        """Look for one good picture in all of the folder; raises InputError if there is none."""
+        reasons = Counter[str]()
+        for photo in self.photographs.photos.values():
+            try:
+                see(photo.path, self.config.bases)
+            except Refused as refused:
+                reasons[refused.reason] += 1
+            else:
+                return
+        listed = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+        raise InputError(
+            f"not one photograph in {self.path} can be used ({listed}): give another folder with "
+            "--photos"
+        )
+
+
 def main(argv: list[str]) -> int:
     here = context("jobs.ingest", argv)
-    photographs = read_photographs(Path(here.config.photos), here.config)
-    job: Job[str, Sourced] = Job(
-        takes=None,
-        gives=Sourced,
-        load=lambda: (lambda keys: ingest(here.config, photographs, keys), ""),
-    )
+    folder = Folder(here)
+    job: Job[str, Sourced] = Job(takes=None, gives=Sourced, load=lambda: (folder.ingest, ""))
     return work(here, job)
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 MAX_BYTES = 512 << 20
 #: First row of the JPEG specification's luminance table (Annex K), for the quality estimate.
 _K1 = (16, 11, 10, 16, 24, 40, 51, 61)

@@ -2,13 +2,16 @@
 
 For each stage and shard: the manifest is there, its tar is there in full, `in = out + filtered +
 quarantined`, what it read is what stands now, and it answered for exactly the samples that the
-stages above say it should have: no sample lost, none doubled.
+stages above say it should have: no sample lost, none doubled. No source lies in two splits. With
+`verify`, every tar is read and holds the bytes that were committed.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from pydantic import Field
@@ -16,9 +19,10 @@ from pydantic import Field
 from pipeline.config import Config
 from pipeline.conservation import conservation
 from pipeline.dag import checked
-from pipeline.documents import Doc
+from pipeline.documents import Doc, Split
 from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
 from pipeline.manifest import Manifest
+from pipeline.reading import bar
 from pipeline.shards import RunFolder, join
 from pipeline.stage import Stage, read_run
 
@@ -51,11 +55,12 @@ class Audit(Doc):
         return PERMANENT if self.faults else TRANSIENT if self.missing else OK
 
 
-def audit(path: Path, only: frozenset[str] | None = None) -> Audit:
-    """Audit the run at `path`, or only the stages named."""
+def audit(path: Path, only: frozenset[str] | None = None, verify: bool = False) -> Audit:
+    """Audit the run at `path`, or only the stages named; with `verify`, read every tar in full."""
     config, run = read_run(path), RunFolder(path)
     stages = [stage for stage in checked(config) if only is None or stage.name in only]
-    return _Auditor(run, config, stages).verdict()
+    with bar(run) if verify else nullcontext() as read:
+        return _Auditor(run, config, stages, read).verdict()
 
 
 def dataset_digest(run: RunFolder, config: Config) -> tuple[str, dict[str, tuple[str, ...]]]:
@@ -70,10 +75,15 @@ def dataset_digest(run: RunFolder, config: Config) -> tuple[str, dict[str, tuple
 
 class _Auditor:
     """Goes through the run shard by shard, so that it never holds more than one shard's manifests;
-    of the others it keeps the digests."""
+    of the others it keeps the digests and the sources. With `read`, to be told of the bytes, it
+    reads every tar."""
 
-    def __init__(self, run: RunFolder, config: Config, stages: list[Stage]) -> None:
-        self.run, self.config, self.stages = run, config, stages
+    def __init__(
+        self, run: RunFolder, config: Config, stages: list[Stage],
+        read: Callable[[int], None] | None,
+    ) -> None:  # fmt: skip
+        self.run, self.config, self.stages, self.read = run, config, stages, read
+        self.sides: dict[str, Split] = {}
         self.configs = {stage.name: config.digest(stage.trained) for stage in stages}
         self.tallies = {stage.name: _Tally() for stage in stages}
         self.digests: dict[tuple[str, int], str] = {}
@@ -84,7 +94,7 @@ class _Auditor:
         sharded = [stage for stage in self.stages if stage.scope == "shard"]
         for shard in range(self.config.shards):
             here = self._load(sharded, shard)
-            self.faults += conservation(self.run, self.config, sharded, here, shard)
+            self.faults += conservation(self.run, self.config, sharded, here, shard, self.sides)
         self._load([stage for stage in self.stages if stage.scope == "run"], 0)
         digest = ""
         if not self.missing and not self.faults and ("index", 0) in self.digests:
@@ -118,11 +128,13 @@ class _Auditor:
 
     def _wrong(self, manifest: Manifest) -> list[str]:
         found = []
-        tar = self.run.tar(manifest)
-        if not tar.exists():
-            found.append(f"{tar.name} is gone, but its manifest stands")
-        elif tar.stat().st_size != manifest.bytes:
-            found.append(f"{tar.name} has {tar.stat().st_size} bytes, not {manifest.bytes}")
+        try:
+            self.run.measure(manifest)
+            if self.read:
+                self.run.verify(manifest)
+                self.read(manifest.bytes)
+        except CorruptData as error:
+            found.append(str(error))
         if not manifest.balanced():
             found.append("in is not out + filtered + quarantined")
         if manifest.config != self.configs.get(manifest.dataset):

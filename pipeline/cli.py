@@ -64,7 +64,7 @@ def _show(args: argparse.Namespace) -> int:
 def _audit(args: argparse.Namespace) -> int:
     from pipeline import audit, summary
 
-    found = audit.audit(args.run)
+    found = audit.audit(args.run, verify=True)
     print(found.model_dump_json(indent=2) if args.json else summary.as_text(found))
     return found.exit_code
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.config import Config
-from pipeline.documents import Plan, Source
+from pipeline.documents import Plan, Source, Split
 from pipeline.errors import CorruptData
 from pipeline.manifest import Manifest
 from pipeline.shards import Joined, RunFolder
@@ -25,7 +25,8 @@ class Known:
         self.sources: dict[str, Source] = {}
         self.plans: dict[str, Plan] = {}
         for key, row in rows.items():
-            self.sources[key] = row.get("source", "Source")
+            if source := row.get("source", "Source"):  # else ingest lost it: a fault of its own
+                self.sources[key] = source
             if plan := row.get("plan", "Plan"):
                 self.plans[key] = plan
         scored = here["score"].rejected if "score" in here else ()
@@ -48,15 +49,16 @@ class Known:
 
 
 def conservation(
-    run: RunFolder, config: Config, stages: list[Stage], here: Mapping[str, Manifest], shard: int
-) -> list[str]:
+    run: RunFolder, config: Config, stages: list[Stage], here: Mapping[str, Manifest], shard: int,
+    sides: dict[str, Split],
+) -> list[str]:  # fmt: skip
     """The faults of one shard: over all its stages that are committed with all that they read.
-    `here` has the manifests that stand."""
+    `here` has the manifests that stand; `sides`, the split of each source seen so far, grows."""
     try:
         known = Known(run, here)
     except CorruptData as error:
         return [str(error)]
-    found = []
+    found = _leaks(known, shard, sides)
     for stage in stages:
         if stage.name not in here or not all(name in here for name in stage.reads):
             continue
@@ -67,6 +69,20 @@ def conservation(
             expected = {key for key in there if known.answers(stage, key)}
         found += _faults(f"{stage.name} shard {shard:05d}", expected, set(here[stage.name].ids_in))
     return found
+
+
+def _leaks(known: Known, shard: int, sides: dict[str, Split]) -> list[str]:
+    """Sources that lie in train and in val: a detector would be scored on what it has seen."""
+    both = sorted(key for key, source in known.sources.items()
+                  if sides.setdefault(source.source_id, source.split) != source.split)  # fmt: skip
+    if not both:
+        return []
+    one = known.sources[both[0]]
+    return [
+        f"ingest shard {shard:05d} has {len(both)} samples whose source is in two splits, such as "
+        f"{both[0]} of {one.source_id!r}, in {sides[one.source_id]} and here in {one.split}: begin "
+        "a new run with another --out"
+    ]
 
 
 def _faults(name: str, expected: set[str], taken: set[str]) -> list[str]:

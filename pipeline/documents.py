@@ -28,8 +28,10 @@ class Doc(BaseModel):
 
 
 class Source(Doc):
-    """Where a sample comes from. `crop` is (left, top, right, bottom) in pixels of the photograph
-    as displayed (EXIF applied); `objects` names the planes of `instances`, in order."""
+    """Where a sample comes from. `source_id` is the group by which train and val are split: all
+    samples of one photograph, its caption included, lie on one side. `crop` is (left, top, right,
+    bottom) in pixels of the photograph as displayed (EXIF applied); `objects` names the planes of
+    `instances`, in order; `author` and `url` are whom and what to credit, "" if unknown."""
 
     source_id: str
     split: Split

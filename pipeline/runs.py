@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pipeline import detectors, disk
 from pipeline.config import Config
-from pipeline.errors import InputError, TransientError
+from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
+from pipeline.photographs import SUFFIXES, fingerprint, ignored, is_photograph
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
 
 MINIMUM_FREE = 64 << 20
+#: What is written aside and then put in place, directly in the run folder.
+FILES = ("config.yaml", "run.json", "report.html")
+_PART = re.compile(r".+-\d{5,}-[0-9a-f]{32}\.part")
 
 
 def claim(photos: Path, out: Path) -> None:
-    """Check what is given and make the folder `out`. Raises InputError or OSError, before anything
-    has been changed."""
-    if not photos.is_dir():
-        raise InputError(f"no folder of photographs at {photos}: give one with --photos")
-    if not any(path.is_file() for path in photos.rglob("*")):
-        raise InputError(f"no photographs below {photos}: the folder is empty")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: give a folder with --out")
-    if out.is_dir() and not (out / "run.json").exists():
-        left = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
-        if left:
-            raise InputError(
-                f"{out} is not empty and is no run (it has {left[0]}): give another --out"
-            )
-    out.mkdir(parents=True, exist_ok=True)
+    """Check what is given and make the folder `out`. Raises InputError, or OSError of a full or
+    sick disk, before anything has been changed."""
+    with _usable(photos, "--photos"):
+        if not photos.is_dir():
+            raise InputError(f"no folder of photographs at {photos}: give one with --photos")
+        if not any(is_photograph(path) and path.is_file() for path in photos.rglob("*")):
+            raise InputError(f"no photographs below {photos}: expected files ending in "
+                             f"{', '.join(sorted(SUFFIXES))}")  # fmt: skip
+    _apart(photos, out)
+    with _usable(out, "--out"):
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out} is a file: give a folder with --out")
+        if out.is_dir() and not (out / "run.json").exists():
+            left = sorted(path.name for path in out.iterdir()
+                          if path.name != ".lock" and not _aside(path))  # fmt: skip
+            if left:
+                raise InputError(
+                    f"{out} is not empty and is no run (it has {left[0]}): give another --out"
+                )
+        out.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _usable(path: Path, option: str) -> Iterator[None]:
+    """A path that the system refuses is the user's to change; a full disk is not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in TRANSIENT_ERRNO:
+            raise
+        raise InputError(
+            f"{path} cannot be used ({error.strerror}): give another folder with {option}"
+        ) from None
+
+
+def _apart(photos: Path, out: Path) -> None:
+    """A run must neither read its own pictures as photographs nor write among the user's."""
+    # Path.resolve raises RuntimeError at a circle of links; this does not.
+    target, source = Path(os.path.realpath(out)), Path(os.path.realpath(photos))
+    if target.is_relative_to(source):
+        raise InputError(f"{out} lies in the folder of photographs {photos}: "
+                         "give a folder outside it with --out")  # fmt: skip
+    if source.is_relative_to(target):
+        raise InputError(f"the photographs {photos} lie in {out}: "
+                         "give a folder without them with --out")  # fmt: skip
 
 
 def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
@@ -52,39 +87,37 @@ def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
         raise TransientError(
             f"the disk of {out} has less than 64 MiB free: make room, or give another --out"
         )
+    # run.json first: a folder that has it is a run, even if we are killed before the next line
+    disk.replace(out / "run.json", json.dumps(identity | {"ignored": ignored(photos)}).encode())
     disk.replace(out / "config.yaml", config.to_yaml().encode())
-    disk.replace(out / "run.json", json.dumps(identity).encode())
     return config, folder
 
 
-def _same(out: Path, identity: dict[str, str]) -> None:
+def begun(out: Path) -> dict[str, Any]:
+    """What run.json says: `config` and `photos` (digests), `ignored` (files by suffix). Empty if
+    there is none; raises InputError if it is damaged."""
+    path = out / "run.json"
     try:
-        begun = json.loads((out / "run.json").read_bytes())
-    except ValueError:
-        raise InputError(f"{out / 'run.json'} is damaged: give another folder with --out") from None
-    if begun.get("config") != identity["config"]:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError, IsADirectoryError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged: give another folder with --out")
+    return found
+
+
+def _same(out: Path, identity: dict[str, str]) -> None:
+    known = begun(out)
+    if known.get("config") != identity["config"]:
         name = read_run(out).profile
         raise InputError(f"{out} holds a run of another config (profile {name}, digest "
-                         f"{begun.get('config')}, not {identity['config']}): give another folder "
+                         f"{known.get('config')}, not {identity['config']}): give another folder "
                          "with --out, or the config it was begun with")  # fmt: skip
-    if begun.get("photos") != identity["photos"]:
+    if known.get("photos") != identity["photos"]:
         raise InputError(f"the photographs are not those that the run in {out} was begun with: "
                          "give another folder with --out")  # fmt: skip
-
-
-def fingerprint(photos: Path) -> str:
-    """Of the folder's file names and sizes, and of the annotations' bytes."""
-    found = hashlib.sha256()
-    for path in sorted(photos.rglob("*")):
-        if path.is_file():
-            found.update(
-                f"{path.relative_to(photos)}\0{path.stat().st_size}\0".encode(
-                    "utf-8", "surrogateescape"
-                )
-            )
-            if path.suffix == ".json":
-                found.update(path.read_bytes())
-    return found.hexdigest()[:16]
 
 
 @contextmanager
@@ -101,11 +134,20 @@ def lock(out: Path) -> Iterator[None]:
 
 
 def sweep(run: RunFolder) -> None:
-    """Remove what killed attempts left: unfinished tars and unlinked manifests."""
+    """Remove what killed attempts left: unfinished tars that no live process holds, and files that
+    were written aside. Nothing else, whatever it is called: the folder is the user's too."""
+    asides = [
+        *run.datasets.glob("*/.*.json.*"), *(run.path / "dataset").glob(".*.*"),
+    ]  # fmt: skip
+    parts = [path for path in run.path.glob("staging/*.part") if _PART.fullmatch(path.name)]
     for left in [
-        *run.path.glob("staging/*.part"),
-        *run.datasets.glob("*/.*.json.*"),
-        *run.path.glob(".*.*"),
+        *(path for path in run.path.glob(".*.*") if _aside(path)),
+        *(path for path in asides if disk.aside_of(path.name) and path.is_file()),
+        *(path for path in parts if path.is_file() and not disk.held(path)),
     ]:
-        if left.name != ".lock":
-            left.unlink(missing_ok=True)
+        left.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> bool:
+    """Whether a killed process left this in the run folder, on its way to one of FILES."""
+    return disk.aside_of(path.name) in FILES and path.is_file()

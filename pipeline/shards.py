@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import codecs, disk
-from pipeline.errors import CorruptData, NotReady, PalimpsestError
+from pipeline.errors import CorruptData, NotReady, PalimpsestError, TransientError
 from pipeline.manifest import Attempt, Manifest, Member, Rejected
 
 BLOCK = 512
@@ -58,14 +58,54 @@ class RunFolder:
     def tar(self, manifest: Manifest) -> Path:
         return self.datasets / manifest.dataset / manifest.tar
 
+    def measure(self, manifest: Manifest) -> None:
+        """Look at the tar's size alone. Raises CorruptData as `verify` does."""
+        path = self.tar(manifest)
+        try:
+            size = path.stat().st_size
+            if path.is_dir():
+                raise IsADirectoryError
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise self.lost(manifest, error) from None
+        if size != manifest.bytes:
+            raise self.broken(manifest, f"{path} has {size} bytes, not {manifest.bytes}")
+
+    def verify(self, manifest: Manifest) -> None:
+        """Read the tar in full. Raises CorruptData, which says what to delete, unless it holds the
+        bytes that were committed."""
+        path = self.tar(manifest)
+        try:
+            with open(path, "rb") as tar:
+                sha = hashlib.file_digest(tar, "sha256").hexdigest()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise self.lost(manifest, error) from None
+        if sha != manifest.sha256:
+            raise self.broken(manifest, f"{path} does not match its digest")
+
+    def lost(self, manifest: Manifest, error: OSError) -> CorruptData:
+        """The error to raise where the tar of a manifest that stands could not be opened."""
+        what = "is a folder" if isinstance(error, IsADirectoryError) else "is gone"
+        return self.broken(manifest, f"{self.tar(manifest)} {what}, but its manifest stands")
+
+    def broken(self, manifest: Manifest, what: str) -> CorruptData:
+        """`what` and the way out. A stage makes the same bytes again, so that what others made from
+        them stands; where it does not (another GPU), the audit names what is made from others."""
+        beside = self.manifest_path(manifest.dataset, manifest.shard).name
+        return CorruptData(f"{what}: delete it and {beside} beside it, then run the same command "
+                           "again to have both made again")  # fmt: skip
+
 
 @lru_cache(maxsize=1024)
 def _parsed(path: Path, *version: int) -> Manifest:
     """A manifest is read once and asked often; `version` notices a file that was tampered with."""
     try:
         return Manifest.model_validate_json(path.read_bytes())
+    except IsADirectoryError:
+        what = "it is a folder"
     except ValidationError as error:
-        raise CorruptData(f"{path} is not a manifest: {error.error_count()} errors") from error
+        what = f"{error.error_count()} errors"
+    raise CorruptData(f"{path} is not a manifest ({what}): delete it, then run the same command "
+                      "again to have it made again")  # fmt: skip
 
 
 class Writer:
@@ -79,6 +119,7 @@ class Writer:
         (run.datasets / dataset).mkdir(parents=True, exist_ok=True)
         self._path = self._staging / f"{dataset}-{shard:05d}-{self.attempt}.part"
         self._out = open(self._path, "xb")  # noqa: SIM115 - closed by commit or __exit__
+        disk.hold(self._out)  # so that nobody's sweep takes it for what a killed attempt left
         self._hash, self._offset = hashlib.sha256(), 0
         self._records: dict[str, tuple[Member, ...]] = {}
 
@@ -138,20 +179,34 @@ class Writer:
         try:
             self._out.flush()
             os.fsync(self._out.fileno())
-            self._out.close()
         except OSError as error:
             error.filename = error.filename or str(self._path)
             raise
-        tar = self.run.tar(manifest)
-        os.replace(self._path, tar)
-        disk.sync_folder(tar.parent)
-        disk.link_once(
-            self.run.manifest_path(self.dataset, self.shard), manifest.model_dump_json().encode()
-        )
+        self._publish(manifest)
         winner = self.run.manifest(self.dataset, self.shard)
         if winner.tar != manifest.tar:  # somebody else's different bytes stand; ours are nobody's
-            tar.unlink(missing_ok=True)
+            self.run.tar(manifest).unlink(missing_ok=True)
         return winner
+
+    def _publish(self, manifest: Manifest) -> None:
+        """The tar gets its name while it is still open, and so held; then the manifest appears."""
+        tar = self.run.tar(manifest)
+        try:
+            os.replace(self._path, tar)
+            self._out.close()
+            disk.sync_folder(tar.parent)
+            disk.link_once(
+                self.run.manifest_path(self.dataset, self.shard),
+                manifest.model_dump_json().encode(),
+            )
+        except IsADirectoryError:
+            raise CorruptData(f"{tar} is a folder where a tar belongs: delete it, then run the "
+                              "same command again") from None  # fmt: skip
+        except FileNotFoundError as error:
+            raise TransientError(
+                f"{error.filename or self._path} was removed before it was committed (is another "
+                f"palimpsest at work in {self.run.path}?): run the same command again"
+            ) from None
 
 
 @dataclass
@@ -173,12 +228,11 @@ class Row:
             with open(path, "rb") as tar:
                 tar.seek(member.offset)
                 data = tar.read(member.size)
-        except FileNotFoundError:
-            raise CorruptData(
-                f"{path} is gone, but its manifest stands (sample {self.key})"
-            ) from None
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise self.run.lost(manifest, error) from None
         if hashlib.sha256(data).hexdigest() != member.sha256:
-            raise CorruptData(f"{path}: {self.key}.{name} does not match its digest")
+            what = f"{path} is damaged, {self.key}.{name} does not match its digest"
+            raise self.run.broken(manifest, what)
         return data
 
     def get(self, name: str, kind: str) -> Any:

@@ -63,7 +63,7 @@ def folder(tmp_path: Path, photo: Image.Image, saved: Save, bomb: Callable[[int]
             photo, "WEBP", lossless=True, save_all=True, append_images=[photo.rotate(90)]
         ),
         "a.jpg": jpeg, "b.png": png, "c.webp": webp, "d.tiff": saved(photo, "TIFF"),
-        "notes.txt": b"not looked at",
+        "notes.txt": b"not looked at", "link.URL": b"nor this",
         "instances.json": b'{"images": [{"id": 1, "file_name": "gone.jpg"}], "annotations": []}',
     }  # fmt: skip
     photos = tmp_path / "photos"
@@ -73,13 +73,11 @@ def folder(tmp_path: Path, photo: Image.Image, saved: Save, bomb: Callable[[int]
     return photos
 
 
-def ingest(config: Config, photos: Path, out: Path) -> RunFolder:
-    run = runs.begin(config, photos, out)[1]
-    command = [sys.executable, "-m", "jobs.ingest", "--run", str(out)]
+def command(run: RunFolder, partition: str = "0/1") -> subprocess.CompletedProcess[str]:
+    argv = ["-m", "jobs.ingest", "--partition", partition, "--run", str(run.path)]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False)
-    assert done.returncode == 0, done.stderr
-    return run
+    return subprocess.run([sys.executable, *argv], capture_output=True, text=True, cwd=ROOT,
+                          env=env, check=False)  # fmt: skip
 
 
 def test_every_bad_picture_has_its_reason_and_every_good_one_comes_through(
@@ -88,7 +86,10 @@ def test_every_bad_picture_has_its_reason_and_every_good_one_comes_through(
     total = len(BAD) + len(ODD) + len(GOOD)
     bases = {"ai_share": 0, "crops": "centre", "resolution": 32}
     config = configured(samples=total, shard_size=total, bases=bases)
-    run = ingest(config, folder, tmp_path / "run")
+    run = runs.begin(config, folder, tmp_path / "run")[1]
+    done = command(run)
+    assert done.returncode == 0, done.stderr
+    assert "left out: files of other kinds (1 .txt, 1 .url)" in done.stdout
 
     manifest = run.manifest("ingest", 0)
     counts = manifest.counts()
@@ -110,13 +111,56 @@ def test_every_bad_picture_has_its_reason_and_every_good_one_comes_through(
     assert (found["moving.webp"] == found["b.png"]).all()
 
 
-def test_a_folder_of_nothing_but_bad_pictures_still_ends_well(
-    configured: Callable[..., Config], tmp_path: Path
+@pytest.mark.parametrize("ai_share", [0, 0.5])
+def test_a_folder_of_nothing_but_bad_pictures_ends_with_the_reasons(
+    configured: Callable[..., Config], tmp_path: Path, ai_share: float
 ) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for i in range(3):
         (photos / f"{i}.jpg").write_bytes(b"no picture")
-    run = ingest(configured(samples=3, bases={"ai_share": 0}), photos, tmp_path / "run")
-    assert run.manifest("ingest", 0).counts() == {"in": 3, "out": 0, "quarantined": 3}
-    assert run.manifest("ingest", 0).records == {}
+    listed = b'{"images": [{"id": 1, "file_name": "gone.jpg"}], "annotations": []}'
+    (photos / "instances.json").write_bytes(listed)
+    config = configured(samples=8, bases={"ai_share": ai_share})
+    run = runs.begin(config, photos, tmp_path / "run")[1]
+    done = command(run)
+    assert done.returncode == 78 and "Traceback" not in done.stderr
+    assert f"{photos} can be used (3 unreadable-image, 1 missing-file): give" in done.stderr
+    assert not run.committed("ingest", 0)
+
+
+def test_a_shard_of_nothing_but_bad_pictures_still_ends_well(
+    configured: Callable[..., Config], tmp_path: Path, photo: Image.Image
+) -> None:
+    """The one good photograph of the folder is another shard's."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    photo.save(photos / "good.png")
+    for i in range(7):
+        (photos / f"{i}.jpg").write_bytes(b"no picture")
+    config = configured(samples=8, shard_size=4, bases={"ai_share": 0})
+    run = runs.begin(config, photos, tmp_path / "run")[1]
+    done = command(run)
+    assert done.returncode == 0, done.stderr
+    found = [run.manifest("ingest", shard).counts() for shard in range(2)]
+    assert sorted(one["out"] for one in found) == [0, 1]
+
+
+def test_photographs_that_change_while_a_run_goes_on_reach_no_shard(
+    configured: Callable[..., Config], tmp_path: Path, photo: Image.Image
+) -> None:
+    """The split is drawn over all photographs: another one more, and they change sides."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(4):
+        photo.save(photos / f"{i}.png")
+    config = configured(samples=8, shard_size=4, bases={"ai_share": 0})
+    run = runs.begin(config, photos, tmp_path / "run")[1]
+    assert command(run, "0/2").returncode == 0
+    photo.save(photos / "new.png")
+    done = command(run, "1/2")
+    assert done.returncode == 78 and not run.committed("ingest", 1)
+    assert f"the photographs in {photos} are not those" in done.stderr
+    assert "another --out" in done.stderr
+    (photos / "new.png").unlink()
+    assert command(run, "1/2").returncode == 0

@@ -177,6 +177,38 @@ def test_a_large_folder_is_matched_in_linear_time(tmp_path: Path) -> None:
     assert len(found.photos) == count and None not in {one.path for one in found.photos.values()}
 
 
+@pytest.mark.parametrize(
+    ("keys", "url"),
+    [
+        ({"url": "u", "flickr_url": "f", "coco_url": "c"}, "u"),
+        ({"coco_url": "c", "flickr_url": "f"}, "f"),
+        ({"coco_url": "c", "flickr_url": ""}, "c"),
+        ({"url": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_where_a_photograph_was_found_is_read_under_cocos_names_too(
+    standin: Config, folder: Callable[..., Path], keys: dict[str, Any], url: str
+) -> None:
+    data = {"images": [{"id": 1, "file_name": "a.jpg", **keys}], "annotations": []}
+    found = read_photographs(folder({"a.jpg": b"", "instances.json": data}), standin)
+    assert found.photos["1"].url == url
+
+
+def test_what_one_file_of_annotations_does_not_say_another_may(
+    standin: Config, folder: Callable[..., Path]
+) -> None:
+    image = {"id": 1, "file_name": "a.jpg"}
+    captions = {"images": [image | {"author": "Ann", "license": 5, "url": "theirs"}],
+                "annotations": [], "licenses": [{"id": 5, "name": "CC BY 2.0"}]}  # fmt: skip
+    path = folder({
+        "a.jpg": b"", "captions.json": captions,
+        "instances.json": {"images": [image | {"url": "mine"}], "annotations": []},
+    })  # fmt: skip
+    photo = read_photographs(path, standin).photos["1"]
+    assert (photo.author, photo.licence, photo.url) == ("Ann", "CC BY 2.0", "mine")
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -250,6 +282,7 @@ def test_what_coco_leaves_open_may_be_missing_or_odd(
     }
     found = read_photographs(folder({"a.jpg": b"", "instances.json": data}), standin)
     assert where(found) == {"[1]": "a.jpg"} and found.captions == {}
+    assert found.strays == 2
     assert set(found.annotations) == {"[1]"}
     assert [(one.name, one.category) for one in found.annotations["[1]"]] == [("object", "other")]
 

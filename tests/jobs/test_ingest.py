@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 
 from jobs.coco import read_photographs
-from jobs.ingest import ingest
+from jobs.ingest import Folder, ingest
+from pipeline import runs
 from pipeline.config import Config
+from pipeline.errors import InputError
 from pipeline.records import Reject, Sourced
+from pipeline.stage import context
 
 
 @pytest.fixture
@@ -165,3 +168,69 @@ def test_random_crops_are_the_keys_and_the_seeds(
     assert crops(1, 0) == crops(1, 0)
     assert len({*crops(1, 0), *crops(1, 1)}) == 12, "every key has a crop of its own"
     assert not set(crops(1, 0)) & set(crops(2, 0))
+
+
+@pytest.fixture
+def begun(centred: Config, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """The folder as a process of a run sees it."""
+    out = tmp_path_factory.mktemp("out") / "run"
+    config = centred.model_copy(update={"samples": 5})
+    run = runs.begin(config, folder, out)[1]
+    return Folder(context("jobs.ingest", ["--run", str(run.path)]))
+
+
+def test_a_photograph_that_goes_away_at_work_is_no_quarantine(begun: Folder, folder: Path) -> None:
+    (folder / "c.png").unlink()
+    with pytest.raises(InputError, match="c.png is gone: put it back, or .* another --out"):
+        begun.ingest(begun.config.keys(0))
+
+
+def test_a_run_that_was_begun_anew_wants_no_shard_of_before(
+    begun: Folder, folder: Path, photo: Image.Image
+) -> None:
+    photo.save(folder / "f.png")
+    runs.begin(begun.config, folder, begun.run)
+    with pytest.raises(InputError, match="are not those that the run in"):
+        begun.ingest(begun.config.keys(0))
+
+
+def test_without_a_run_to_compare_with_the_photographs_are_taken_as_they_are(
+    begun: Folder, folder: Path, photo: Image.Image
+) -> None:
+    photo.save(folder / "f.png")
+    (begun.run / "run.json").unlink()
+    again = Folder(context("jobs.ingest", ["--run", str(begun.run)]))
+    assert len(again.ingest(again.config.keys(0))) == 5
+
+
+def test_what_is_left_out_is_said(
+    begun: Folder, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annotate(folder, [None, ring(20, 8, 40, 32)])
+    data = json.loads((folder / "instances.json").read_bytes())
+    data["images"] = data["images"][:5]
+    data["annotations"] += [{"id": 77, "image_id": 99}]
+    (folder / "instances.json").write_text(json.dumps(data))
+    for name in ("x.gif", "y.GIF", "README"):
+        (folder / name).write_bytes(b"x")
+    runs.begin(begun.config, folder, begun.run)
+    again = Folder(context("jobs.ingest", ["--run", str(begun.run)]))
+    again.ingest(again.config.keys(0))
+    said = capsys.readouterr().out
+    assert "5 photographs; left out: files of other kinds (2 .gif, 1 without a suffix)" in said
+    assert "annotations of images that are not listed (1)" in said
+    assert "1 annotations have no usable mask: ignored" in said
+
+
+def test_whom_to_credit_is_kept(centred: Config, folder: Path) -> None:
+    annotate(folder, [])
+    data = json.loads((folder / "instances.json").read_bytes())
+    data["images"][3] |= {"author": "Ann Ö.", "url": "https://example.org/d"}
+    (folder / "instances.json").write_text(json.dumps(data))
+    found = run(centred, folder)
+    source = good(found, "d.jpg").source
+    assert (source.author, source.url, source.licence) == (
+        "Ann Ö.", "https://example.org/d", "CC BY",
+    )  # fmt: skip
+    other = good(found, "a.png").source
+    assert (other.author, other.url) == ("", "")

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 
-from jobs.photos import SUFFIXES, Refused, Sight, see
+from jobs.photos import Refused, Sight, see
 from pipeline.config import Bases
+from pipeline.photographs import SUFFIXES
 
 RULES = Bases(min_side=8)
 Save = Callable[..., bytes]

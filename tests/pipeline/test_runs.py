@@ -1,5 +1,6 @@
 """One folder, one config, one set of photographs; anything else gets one clear sentence."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 from pipeline import runs
 from pipeline.config import Config
 from pipeline.errors import InputError, TransientError, explain
-from pipeline.shards import RunFolder
+from pipeline.shards import RunFolder, Writer
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -47,7 +48,7 @@ def test_a_run_of_which_nothing_is_committed_may_be_changed(
 
 def test_an_empty_folder_of_photographs_is_named(standin: Config, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    with pytest.raises(InputError, match="photos: the folder is empty"):
+    with pytest.raises(InputError, match="no photographs below .*photos: expected .*jpg"):
         runs.begin(standin, tmp_path / "photos", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -75,6 +76,14 @@ def test_photographs_that_changed_are_noticed(standin: Config, tmp_path: Path) -
         (lambda out: out.write_text("x"), "is a file"),
         (lambda out: (out.mkdir(), (out / "thesis.tex").write_text("x")), "is no run.*thesis.tex"),
         (lambda out: (commit(out), (out / "run.json").write_text("{")), "is damaged"),
+        (lambda out: (commit(out), (out / "run.json").write_text("null")), "is damaged"),
+        (lambda out: (commit(out), (out / "run.json").write_text("[]")), "is damaged"),
+        (lambda out: (commit(out), (out / "run.json").write_bytes(b'{"\xff": 1}')), "is damaged"),
+        (lambda out: (commit(out), (out / "run.json").mkdir()), "is damaged"),
+        (lambda out: (out.mkdir(), (out / ".git").mkdir()), "is not empty.*it has .git"),
+        (lambda out: (out.mkdir(), (out / ".env.yaml").write_text("x")), "it has .env.yaml"),
+        (lambda out: out.symlink_to("nowhere"), "cannot be used"),
+        (lambda out: out.symlink_to("out"), "cannot be used"),
     ],
 )
 def test_a_folder_that_is_something_else_is_not_touched(
@@ -106,9 +115,9 @@ def test_an_unwritable_folder_ends_as_permanent(standin: Config, tmp_path: Path)
         try:
             runs.begin(standin, DATA / "photos", out / "run")
             code = 0
-        except OSError as error:
+        except InputError as error:
             code, sentence = explain(error)
-            if "closed" not in sentence or "choose one that you may use" not in sentence:
+            if "closed" not in sentence or "give another folder with --out" not in sentence:
                 code = 99
         os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 78
@@ -130,12 +139,98 @@ def test_one_executor_at_a_time(run: RunFolder) -> None:
         pass
 
 
+HEX = "0123456789abcdef" * 2
+
+
 def test_a_sweep_takes_only_what_killed_attempts_left(run: RunFolder) -> None:
-    (run.path / "staging").mkdir()
-    (run.datasets / "edit").mkdir(parents=True)
-    left = [run.path / "staging" / "edit-00000-abc.part", run.datasets / "edit" / ".00000.json.abc"]
-    kept = [run.datasets / "edit" / "00000.json", run.datasets / "edit" / "00000-ab.tar"]
-    for path in [*left, *kept]:
-        path.write_text("x")
+    for folder in ("staging", "dataset", "shards/edit"):
+        (run.path / folder).mkdir(parents=True)
+    left = [
+        f"staging/edit-1-heal-00000-{HEX}.part", f"shards/edit/.00000.json.{HEX}",
+        f".config.yaml.{HEX}", f".run.json.{HEX}", f".report.html.{HEX}",
+        f"dataset/.index.json.{HEX}",
+    ]  # fmt: skip
+    kept = [
+        "shards/edit/00000.json", "shards/edit/00000-ab.tar", ".env.local", ".lock", ".run.json.x",
+        f".run.json.{HEX[1:]}", f".thesis.tex.{HEX}", "dataset/.notes.txt", "staging/mine.part",
+    ]  # fmt: skip
+    for name in [*left, *kept]:
+        (run.path / name).write_text("x")
+    (run.path / f".run.json.{HEX[::-1]}").mkdir()
     runs.sweep(run)
-    assert not any(path.exists() for path in left) and all(path.exists() for path in kept)
+    assert not [name for name in left if (run.path / name).exists()]
+    assert not [
+        name for name in [*kept, f".run.json.{HEX[::-1]}"] if not (run.path / name).exists()
+    ]
+
+
+def test_a_sweep_leaves_what_a_live_writer_holds(run: RunFolder) -> None:
+    with Writer(run, "edit", 0) as writer:
+        writer.add("00000000", [("a.json", b"{}")])
+        runs.sweep(run)
+        facts = dict.fromkeys(("config", "code", "model", "seeds"), "")
+        manifest = writer.commit(["00000000"], [], {}, facts, {})
+    assert run.tar(manifest).is_file()
+    dead = run.path / "staging" / f"edit-00000-{HEX}.part"
+    dead.write_text("x")
+    runs.sweep(run)
+    assert not dead.exists()
+
+
+def test_what_an_attempt_at_beginning_left_does_not_bar_the_way(
+    standin: Config, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in (".lock", f".run.json.{HEX}"):
+        (out / name).write_text("")
+    runs.begin(standin, DATA / "photos", out)
+    (out / "config.yaml").unlink()  # killed between the two
+    runs.begin(standin, DATA / "photos", out)
+
+
+@pytest.mark.parametrize("out", ["photos", "photos/run", "photos/../photos/deep/run", ".", "link"])
+def test_a_run_and_its_photographs_lie_apart(standin: Config, tmp_path: Path, out: str) -> None:
+    shutil.copytree(DATA / "photos", tmp_path / "photos")
+    (tmp_path / "link").symlink_to("photos")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="photographs.* --out"):
+        runs.begin(standin, tmp_path / "photos", tmp_path / out)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("out", ["/proc/x/run", "long" * 100, "file/run", "file/run/run"])
+def test_a_folder_that_cannot_be_made_is_named(standin: Config, tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be used .*: give another folder with --out"):
+        runs.begin(standin, DATA / "photos", tmp_path / out)
+
+
+def test_a_full_disk_is_not_the_users_to_change(
+    standin: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError) as caught:
+        runs.begin(standin, DATA / "photos", tmp_path / "run")
+    assert explain(caught.value)[0] == 75
+
+
+def test_only_files_that_matter_make_it_another_run(standin: Config, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "run"
+    shutil.copytree(DATA / "photos", photos)
+    runs.begin(standin, photos, out)
+    commit(out)
+    for name in (".DS_Store", "film.gif", "more.gif", "odd.a\nb"):
+        (photos / name).write_text("x")
+    runs.begin(standin, photos, out)
+    assert runs.begun(out)["ignored"] == {".gif": 2, "": 1, ".a\\nb": 1, ".md": 1}
+    (photos / "new.JPG").write_text("x")
+    with pytest.raises(InputError, match="not those that the run"):
+        runs.begin(standin, photos, out)
+
+
+def test_a_folder_that_is_no_run_has_not_begun(tmp_path: Path) -> None:
+    assert runs.begun(tmp_path) == {}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.documents import History, Source
-from pipeline.errors import CorruptData, NotReady, PalimpsestError
+from pipeline.errors import CorruptData, NotReady, PalimpsestError, TransientError
 from pipeline.loop import members
 from pipeline.manifest import Manifest, Rejected
 from pipeline.records import Edited, Generated, Sourced, ToPropose
@@ -136,6 +136,70 @@ def test_a_damaged_manifest_is_named(run: RunFolder) -> None:
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(CorruptData, match="is not a manifest"):
         run.manifest("edit", 0)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"null", b"\xff"])
+def test_a_torn_manifest_says_which_file_to_delete(run: RunFolder, data: bytes) -> None:
+    write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    path = run.manifest_path("edit", 0)
+    path.write_bytes(data)
+    with pytest.raises(CorruptData, match=f"{path} is not a manifest .*: delete it"):
+        run.manifest("edit", 0)
+    path.unlink()
+    write(run, "edit", {"00000000": {"a.json": b"{}"}})
+
+
+def test_a_manifest_that_is_a_folder_is_named(run: RunFolder) -> None:
+    run.manifest_path("edit", 0).mkdir(parents=True)
+    with pytest.raises(CorruptData, match="00000.json is not a manifest .it is a folder.: delete"):
+        run.manifest("edit", 0)
+    with pytest.raises(CorruptData, match="it is a folder"):
+        write(run, "edit", {"00000000": {"a.json": b"{}"}})
+
+
+def test_a_tar_that_is_a_folder_is_named(run: RunFolder) -> None:
+    manifest = write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    run.tar(manifest).unlink()
+    run.tar(manifest).mkdir()
+    row = join(run, ["edit"], 0).rows["00000000"]
+    for read in (lambda: row.raw("a.json"), lambda: run.verify(manifest),
+                 lambda: run.measure(manifest)):  # fmt: skip
+        with pytest.raises(CorruptData, match=f"{manifest.tar} is a folder"):
+            read()
+    run.manifest_path("edit", 0).unlink()
+    with pytest.raises(CorruptData, match=f"{manifest.tar} is a folder where a tar belongs"):
+        write(run, "edit", {"00000000": {"a.json": b"{}"}})
+
+
+def test_every_flipped_byte_of_a_tar_is_noticed(run: RunFolder) -> None:
+    """Those of its headers and its padding as well, which no member's digest covers."""
+    manifest = write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    good = run.tar(manifest).read_bytes()
+    run.verify(manifest)
+    for place in range(0, len(good), 37):
+        run.tar(manifest).write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        run.measure(manifest)
+        with pytest.raises(CorruptData, match="delete it and 00000.json beside it"):
+            run.verify(manifest)
+
+
+def test_a_damaged_tar_is_made_again_as_the_sentence_says(run: RunFolder) -> None:
+    manifest = write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    run.tar(manifest).unlink()
+    with pytest.raises(CorruptData, match="is gone"):
+        run.verify(manifest)
+    run.manifest_path("edit", 0).unlink()
+    assert write(run, "edit", {"00000000": {"a.json": b"{}"}}).sha256 == manifest.sha256
+    run.verify(manifest)
+
+
+def test_an_attempt_that_was_swept_away_may_be_tried_again(run: RunFolder) -> None:
+    with Writer(run, "edit", 0) as writer:
+        writer.add("00000000", [("a.json", b"{}")])
+        next((run.path / "staging").iterdir()).unlink()
+        with pytest.raises(TransientError, match="staging.*was removed before it was committed"):
+            writer.commit(["00000000"], [], {}, FACTS, {})
+    assert not run.committed("edit", 0)
 
 
 def test_a_lost_sample_cannot_be_committed(run: RunFolder) -> None:

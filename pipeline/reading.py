@@ -1,0 +1,31 @@
+"""A bar for whoever waits while a large run is read to the last byte; nothing elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from pipeline.shards import RunFolder
+
+#: Bytes below which reading takes seconds, and a bar would only flicker.
+WORTH_A_BAR = 1 << 30
+
+
+@contextmanager
+def bar(run: RunFolder) -> Iterator[Callable[[int], None]]:
+    """Yields a function to be told how many bytes were read; draws in a terminal only (stderr)."""
+    total = 0
+    for path in run.datasets.glob("*/*.tar"):
+        with suppress(FileNotFoundError):  # a run at work removes what lost against a first writer
+            total += path.stat().st_size
+    if total <= WORTH_A_BAR or not sys.stderr.isatty():
+        yield lambda size: None
+        return
+    from rich.console import Console  # not for `--help`, nor for small runs
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("reading", BarColumn(32), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("reading", total=total)
+        yield lambda size: shown.advance(task, size)
