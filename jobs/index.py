@@ -4,75 +4,116 @@
     out   index.json (IndexFacts), edits.parquet
     run   python -m jobs.index --run runs/demo
 
-Training reads the dataset only once this stands. A dataset that does not add up gets no index.
+Training reads the dataset only once this stands. A dataset that does not add up gets no index, nor
+does one with nothing to train on.
 """
 
 from __future__ import annotations
 
-import io
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline import dag
-from pipeline.audit import audit, dataset_digest
-from pipeline.cards import card
+from pipeline import dag, edits
+from pipeline.audit import Audit, audit, dataset_digest
 from pipeline.config import Config
-from pipeline.documents import IndexFacts, Sample
-from pipeline.errors import CorruptData, NotReady, guard
+from pipeline.datacard import SPLITS
+from pipeline.documents import Credit, IndexFacts, Sample
+from pipeline.errors import CorruptData, InputError, NotReady, guard
 from pipeline.loop import Clock, publish
+from pipeline.publish import tar_name
 from pipeline.records import Indexed
 from pipeline.shards import RunFolder, join
-from pipeline.stage import context
+from pipeline.stage import Context, context
+from pipeline.summary import declined, listed
 
-SPLITS = ("train", "val", "filtered")
-#: The columns of edits.parquet and their types, alike in every run (a column may be all null).
-SCHEMA = {
-    "key": "string", "split": "string", "shard": "int32", "turn": "int8", "turns": "int8",
-    "family": "string", "label": "uint8", "edit": "string", "object": "string",
-    "category": "string", "mask_area": "float64", "changed": "float64", "prompt": "string",
-    "passes": "int8", "seed": "int64", "steps": "int32", "guidance": "float64",
-    "composite": "string", "model": "string", "model_licence": "string", "base": "string",
-    "base_family": "string", "source_id": "string", "source_file": "string",
-    "source_licence": "string", "source_jpeg_quality": "int16", "score": "int8",
-}  # fmt: skip
+#: What to change about a reason that took samples away; any other one is the photographs' fault.
+WAYS_OUT = {
+    "low-score": "lower keep_score",
+    "no-turns": "lower editing.min_changed, or look at the skipped turns in logs/",
+    "no-regions": "widen regions.min_area and regions.max_area",
+    "unparsable-reply": "look at the replies in logs/, or choose another vlm",
+}
 
 
-def rows(run: RunFolder, config: Config) -> Iterator[dict[str, Any]]:
-    """One row per edit, in order of split, shard, sample and turn."""
+def _samples(run: RunFolder, split: str, shard: int) -> Iterator[tuple[str, Sample]]:
+    for key, row in join(run, (f"assemble-{split}",), shard).rows.items():
+        yield key, row.get("sample", "Sample")
+
+
+def gather(run: RunFolder, config: Config) -> tuple[bytes, tuple[Credit, ...]]:
+    """The parquet file, in order of split, shard, sample and turn; and the photographs used."""
+    tables, used = [], Counter[Credit]()
     for split in SPLITS:
         for shard in range(config.shards):
-            for key, row in join(run, (f"assemble-{split}",), shard).rows.items():
-                yield from _edits(key, split, shard, row.get("sample", "Sample"))
+            apart = {item.key: item.reason for item in run.manifest("score", shard).rejected}
+            found: list[dict[str, Any]] = []
+            for key, sample in _samples(run, split, shard):
+                reason = apart.get(key, "") if split == "filtered" else ""
+                found += edits.rows(key, split, tar_name(split, shard), sample, reason)
+                if (source := sample.source).base == "real":
+                    used[Credit(file=source.file, licence=source.licence, author=source.author,
+                                url=source.url, samples=0)] += 1  # fmt: skip
+            tables.append(edits.table(found))
+    ordered = sorted(used.items(), key=lambda item: (item[0].file, item[0].url))
+    credits_ = tuple(one.model_copy(update={"samples": n}) for one, n in ordered)
+    return edits.parquet(tables), credits_
 
 
-def _edits(key: str, split: str, shard: int, sample: Sample) -> Iterator[dict[str, Any]]:
-    source = sample.source
-    for edit in sample.edits:
-        region = sample.regions[edit.region]
-        facts = card("editors", edit.family)
-        yield {
-            "key": key, "split": split, "shard": shard, "turn": edit.turn,
-            "turns": len(sample.edits), "family": edit.family, "label": edit.label,
-            "edit": edit.edit, "object": region.name, "category": region.category,
-            "mask_area": edit.area, "changed": edit.changed, "prompt": edit.prompts[-1],
-            "passes": len(edit.prompts), "seed": edit.seeds[-1], "steps": edit.steps,
-            "guidance": edit.guidance, "composite": edit.composite, "model": edit.model,
-            "model_licence": facts.licence, "base": source.base, "base_family": source.family,
-            "source_id": source.source_id, "source_file": source.file,
-            "source_licence": source.licence, "source_jpeg_quality": source.jpeg_quality,
-            "score": sample.score.score,
-        }  # fmt: skip
+def check(found: Audit, samples: Mapping[str, int], config: Config) -> None:
+    """Whether there is a dataset to index: `NotReady`, `CorruptData`, or `InputError` with what to
+    change if not one sample may be trained on."""
+    if found.missing:
+        raise NotReady(f"the dataset is not complete: {found.missing[0]}")
+    if found.faults:
+        raise CorruptData(f"the dataset does not add up: {found.faults[0]}")
+    if not samples["train"] + samples["val"]:
+        reasons = declined(found)
+        most = max(reasons, key=lambda reason: reasons[reason], default="")
+        way = WAYS_OUT.get(most, "give photographs that can be used with --photos")
+        raise InputError(
+            f"nothing is left to train on: all of the {config.samples} planned samples were "
+            f"declined ({listed(reasons)}); {way}, and begin anew with another --out (those that "
+            "were filtered lie in shards/assemble-filtered)"
+        )
 
 
-def parquet(found: list[dict[str, Any]]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def facts(
+    config: Config, found: Audit, digest: str, shards: dict[str, tuple[str, ...]],
+    samples: dict[str, int], sources: tuple[Credit, ...],
+) -> IndexFacts:  # fmt: skip
+    """Nothing of this machine, and nothing that the dataset does not depend on."""
+    made = config.model_dump(
+        mode="json", exclude={"photos": True, "local": True, "detectors": True,
+                              "editing": {"folder"}})  # fmt: skip
+    labels = dict(sorted(config.families.items(), key=lambda item: item[1]))
+    return IndexFacts(
+        digest=digest, shards=shards, samples=samples, profile=config.profile,
+        weights=config.editing.weights, labels=labels, planned=config.samples,
+        declined=declined(found), sources=sources, config=made,
+    )  # fmt: skip
 
-    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in SCHEMA.items()])
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(found, schema), out)
-    return out.getvalue()
+
+def index(here: Context, clock: Clock) -> tuple[Indexed, dict[str, str]]:
+    """The index, and the tar digest of every shard it speaks of, each read to the last byte."""
+    above = [stage.name for stage in dag.dag(here.config) if stage.scope == "shard"]
+    with clock.phase("audit"):
+        found = audit(here.run.path, frozenset(above))
+    samples = {split: found.stages[f"assemble-{split}"].out for split in SPLITS}
+    check(found, samples, here.config)
+    with clock.phase("verify"):
+        for split in SPLITS:
+            for shard in range(here.config.shards):
+                here.run.verify(here.run.manifest(f"assemble-{split}", shard))
+    digest, shards = dataset_digest(here.run, here.config)
+    parents = {
+        f"assemble-{split}/{i:05d}": sha for split in SPLITS for i, sha in enumerate(shards[split])
+    } | {f"score/{i:05d}": here.run.manifest("score", i).sha256 for i in range(here.config.shards)}
+    with clock.phase("read"):
+        table, sources = gather(here.run, here.config)
+    known = facts(here.config, found, digest, shards, samples, sources)
+    return Indexed(known, table), parents
 
 
 def main(argv: list[str]) -> int:
@@ -80,22 +121,9 @@ def main(argv: list[str]) -> int:
     if here.run.committed("index", 0):
         return 0
     clock = Clock()
-    above = [stage.name for stage in dag.dag(here.config) if stage.scope == "shard"]
-    with clock.phase("audit"):
-        found = audit(here.run.path, frozenset(above))
-    if found.missing:
-        raise NotReady(f"the dataset is not complete: {found.missing[0]}")
-    if found.faults:
-        raise CorruptData(f"the dataset does not add up: {found.faults[0]}")
-    digest, shards = dataset_digest(here.run, here.config)
-    samples = {split: found.stages[f"assemble-{split}"].out for split in SPLITS}
-    parents = {
-        f"assemble-{split}/{i:05d}": sha for split in SPLITS for i, sha in enumerate(shards[split])
-    }
-    edits = parquet(list(rows(here.run, here.config)))
-    facts = IndexFacts(digest=digest, shards=shards, samples=samples)
-    publish(here, {"index": Indexed(facts, edits)}, ["index"], parents, clock)
-    print(f"index: {samples}, dataset digest {digest}", flush=True)
+    indexed, parents = index(here, clock)
+    publish(here, {"index": indexed}, ["index"], parents, clock)
+    print(f"index: {indexed.index.samples}, dataset digest {indexed.index.digest}", flush=True)
     return 0
 
 

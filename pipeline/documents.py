@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 EditType = Literal["attribute", "addition", "removal"]
 Split = Literal["train", "val"]
@@ -141,12 +141,34 @@ class Sample(Doc):
     score: Score
 
 
+class Credit(Doc):
+    """A photograph and how many samples of the dataset were made from it."""
+
+    file: str
+    licence: str = ""
+    author: str = ""
+    url: str = ""
+    samples: int
+
+
 class IndexFacts(Doc):
-    """The dataset, committed: `digest` is over the ordered shard digests of the splits."""
+    """The dataset, committed: `digest` is over the ordered shard digests of the splits.
+
+    `labels` are the families' values in the label maps; `weights` "tiny" means that they painted
+    noise. `declined` counts by reason the planned samples that are in neither train nor val.
+    `config` is all that the dataset was made with, its defaults filled in.
+    """
 
     digest: str
     shards: dict[str, tuple[str, ...]]
     samples: dict[str, int]
+    profile: str
+    weights: Literal["tiny", "local"]
+    labels: dict[str, int]
+    planned: int
+    declined: dict[str, int]
+    sources: tuple[Credit, ...]
+    config: dict[str, JsonValue]
 
 
 class Curve(Doc):

@@ -7,14 +7,20 @@ system has no links) that any webdataset reader, viewer or browser takes.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 from pipeline import disk
 from pipeline.config import Config
+from pipeline.datacard import SPLITS, readme
+from pipeline.documents import IndexFacts
+from pipeline.manifest import Manifest
 from pipeline.shards import RunFolder, join
 
-SPLITS = ("train", "val", "filtered")
+
+def tar_name(split: str, shard: int) -> str:
+    return f"{split}-{shard:05d}.tar"
 
 
 def everything(run: RunFolder, config: Config) -> None:
@@ -27,16 +33,25 @@ def everything(run: RunFolder, config: Config) -> None:
 
 
 def dataset(run: RunFolder, config: Config) -> None:
-    """Link the non-empty shards of each split, and write the index beside them."""
+    """Link the non-empty shards of each split, write the index and the README beside them, and
+    remove shards of ours that belong to no split any more. Other files are left alone."""
     folder = run.path / "dataset"
     folder.mkdir(exist_ok=True)
+    linked = set()
     for split in SPLITS:
         for shard in range(config.shards):
             manifest = run.manifest(f"assemble-{split}", shard)
             if manifest.records:
-                _link(run.tar(manifest), folder / f"{split}-{shard:05d}.tar")
+                linked.add(tar_name(split, shard))
+                _link(run, manifest, folder / tar_name(split, shard))
+    ours = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tar")
+    for path in folder.iterdir():
+        if ours.fullmatch(path.name) and path.name not in linked:
+            path.unlink()
     for name in ("edits.parquet", "index.json"):
         disk.replace(folder / name, _member(run, "index", "index", name))
+    facts: IndexFacts = join(run, ("index",), 0).rows["index"].get("index", "IndexFacts")
+    disk.replace(folder / "README.md", readme(facts).encode())
 
 
 def _member(run: RunFolder, dataset: str, key: str, name: str) -> bytes:
@@ -45,7 +60,11 @@ def _member(run: RunFolder, dataset: str, key: str, name: str) -> bytes:
     return data
 
 
-def _link(tar: Path, target: Path) -> None:
+def _link(run: RunFolder, manifest: Manifest, target: Path) -> None:
+    """Raises `CorruptData` if the shard's tar is gone."""
+    tar = run.tar(manifest)
+    if not tar.exists():
+        raise run.lost(manifest, FileNotFoundError())
     if target.exists() and os.path.samefile(tar, target):
         return
     aside = target.with_name(f".{target.name}.new")

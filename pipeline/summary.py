@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
+from pipeline import runs
 from pipeline.audit import Audit
 from pipeline.config import Config
 from pipeline.shards import RunFolder
+
+#: Stages that answer for one turn: what they decline costs a turn, not the sample.
+TURNS = ("prompt-", "edit-")
+
+
+def declined(found: Audit) -> dict[str, int]:
+    """Samples that were planned and are in neither train nor val, by reason, the frequent first."""
+    return _reasons(found, of_turns=False)
+
+
+def skipped(found: Audit) -> dict[str, int]:
+    """Turns that did not count, by reason, the frequent first."""
+    return _reasons(found, of_turns=True)
+
+
+def _reasons(found: Audit, of_turns: bool) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for name, row in found.stages.items():
+        if name.startswith(TURNS) == of_turns:
+            total.update(row.reasons)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
+def listed(reasons: Mapping[str, int]) -> str:
+    """`3 low-score, 1 no-regions`."""
+    return ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
 
 
 def as_text(found: Audit) -> str:
@@ -30,13 +60,18 @@ def as_text(found: Audit) -> str:
 
 def closing(found: Audit, config: Config, run: RunFolder, computed: int, seconds: float) -> str:
     """What `palimpsest run` says last: what came of it, and where it lies."""
-    totals = {
-        split: found.stages[f"assemble-{split}"].out for split in ("train", "val", "filtered")
-    }
     where = run.path.resolve()
-    lines = [
-        f"{computed} steps computed, {seconds:.0f} s. Kept {totals['train']} training and "
-        f"{totals['val']} validation samples; {totals['filtered']} filtered ones lie apart.",
+    lines = [f"{computed} steps computed, {seconds:.0f} s. {_kept(found, config)}"]
+    reasons, turns = declined(found), skipped(found)
+    if reasons:
+        lines.append(f"  declined  {listed(reasons)}")
+    if turns:
+        lines.append(f"  skipped   {sum(turns.values()):,} turns ({listed(turns)}); each sample "
+                     "went on from its last good picture")  # fmt: skip
+    if ignored := runs.begun(run.path).get("ignored", {}):
+        kinds = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in ignored.items())
+        lines.append(f"  left out  files of other kinds among the photographs: {kinds}")
+    lines += [
         f"  report    {where / 'report.html'}",
         f"  dataset   {where / 'dataset'}   (plain webdataset; digest {found.digest[:16]})",
         f"  check it  palimpsest audit {run.path}",
@@ -46,3 +81,13 @@ def closing(found: Audit, config: Config, run: RunFolder, computed: int, seconds
                      "not detection")  # fmt: skip
     lines += [f"  FAULT     {text}" for text in found.faults]
     return "\n".join(lines)
+
+
+def _kept(found: Audit, config: Config) -> str:
+    train, val, filtered = (
+        found.stages[f"assemble-{split}"].out for split in ("train", "val", "filtered")
+    )
+    quarantined = config.samples - train - val - filtered
+    return (f"Of {config.samples:,} planned samples {train + val:,} were kept ({train:,} to train "
+            f"with, {val:,} to validate), {filtered:,} filtered, {quarantined:,} quarantined."
+            )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Plain names for what was committed: all of it, nothing else, and again and again."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import config, local, publish
+from pipeline.config import Config
+from pipeline.errors import CorruptData
+from pipeline.shards import RunFolder
+
+DATA = Path(__file__).parent.parent / "data"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    path = tmp_path_factory.mktemp("publish") / "run"
+    assert local.run(config.load(str(DATA / "standin.yaml")), DATA / "photos", path) == 0
+    return RunFolder(path)
+
+
+@pytest.fixture
+def copy(finished: RunFolder, tmp_path: Path) -> RunFolder:
+    shutil.copytree(finished.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+def files(run: RunFolder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run.path / "dataset").iterdir()}
+
+
+def test_shards_of_an_earlier_dataset_go_and_the_users_files_stay(
+    copy: RunFolder, standin: Config
+) -> None:
+    folder, before = copy.path / "dataset", files(copy)
+    theirs = (
+        "notes.txt",
+        "train-00000.tar.bak",
+        "test-00000.tar",
+        "train-1.tar",
+        "my-train-00000.tar",
+    )
+    for name in (*theirs, "train-00099.tar", "filtered-00000.tar"):
+        (folder / name).write_text("old")
+    publish.dataset(copy, standin)
+    assert files(copy) == before | {name: b"old" for name in theirs}
+
+
+def test_the_dataset_is_the_committed_bytes_and_the_same_each_time(
+    copy: RunFolder, standin: Config
+) -> None:
+    before = files(copy)
+    assert {"README.md", "index.json", "edits.parquet", "train-00000.tar"} <= before.keys()
+    shutil.rmtree(copy.path / "dataset")
+    publish.dataset(copy, standin)
+    assert files(copy) == before
+    for name, data in before.items():
+        if name.endswith(".tar"):
+            split, shard = name.removesuffix(".tar").split("-")
+            manifest = copy.manifest(f"assemble-{split}", int(shard))
+            assert len(data) == manifest.bytes
+
+
+def test_it_is_copied_where_there_are_no_links(
+    copy: RunFolder, standin: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(copy)
+    shutil.rmtree(copy.path / "dataset")
+
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    publish.dataset(copy, standin)
+    assert files(copy) == before
+
+
+def test_a_shard_that_was_deleted_is_said_with_the_way_out(
+    copy: RunFolder, standin: Config
+) -> None:
+    """And the way out works."""
+    before = files(copy)
+    manifest = copy.manifest("assemble-train", 1)
+    copy.tar(manifest).unlink()
+    with pytest.raises(CorruptData, match=r"is gone.*delete.*00001\.json.*run the same command"):
+        publish.dataset(copy, standin)
+    copy.manifest_path("assemble-train", 1).unlink()
+    assert local.run(standin, DATA / "photos", copy.path) == 0
+    assert files(copy) == before
