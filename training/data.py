@@ -21,6 +21,7 @@ from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.records import ToTrain
 from pipeline.shards import Row, RunFolder, join
+from pipeline.summary import TURNS
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +72,9 @@ def classify(mask: Bytes, config: Config, task: str) -> Bytes:
     return found
 
 
-def load(run: RunFolder, config: Config, split: str, task: str, size: int) -> Split:
-    """The accepted samples of `assemble-<split>` at `size` pixels, 4 * size² bytes each."""
+def accepted(run: RunFolder, config: Config, split: str) -> tuple[list[Row], dict[str, str]]:
+    """The samples of `assemble-<split>` that were not declined, and the tar digest of every shard.
+    Raises `InputError` if there are none; no picture is read."""
     dataset = f"assemble-{split}"
     rows: list[Row] = []
     parents: dict[str, str] = {}
@@ -83,6 +85,12 @@ def load(run: RunFolder, config: Config, split: str, task: str, size: int) -> Sp
         parents |= {f"{name}/{shard:05d}": digest for name, digest in joined.parents.items()}
     if not rows:
         raise InputError(_why_empty(run, config, split))
+    return rows, parents
+
+
+def load(run: RunFolder, config: Config, split: str, task: str, size: int) -> Split:
+    """The accepted samples of `assemble-<split>` at `size` pixels, 4 * size² bytes each."""
+    rows, parents = accepted(run, config, split)
     images = np.empty((len(rows), size, size, 3), np.uint8)
     labels = np.empty((len(rows), size, size), np.uint8)
 
@@ -94,7 +102,7 @@ def load(run: RunFolder, config: Config, split: str, task: str, size: int) -> Sp
         try:
             labels[i] = classify(resized, config, task)
         except ValueError as error:
-            raise InputError(f"{dataset}, sample {rows[i].key}: {error}") from error
+            raise InputError(f"assemble-{split}, sample {rows[i].key}: {error}") from error
 
     with ThreadPoolExecutor(max_workers=4) as pool:  # decoding releases the interpreter lock
         list(pool.map(fill, range(len(rows))))
@@ -105,12 +113,16 @@ def _why_empty(run: RunFolder, config: Config, split: str) -> str:
     """How many samples there were, and what became of them, over all manifests of the run."""
     declined: Counter[str] = Counter()
     for path in sorted(run.datasets.glob("*/?????.json")):
+        if path.parent.name.startswith(TURNS):  # a turn that failed costs no sample
+            continue
         manifest = run.manifest(path.parent.name, int(path.stem))
         declined.update(item.reason for item in manifest.rejected)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(declined.items()))
     return (
-        f"the {split} split has 0 of the run's {config.samples} samples (declined: "
-        f"{reasons or 'none'}): begin a run with more samples, or look at what was declined"
+        f"the {split} split has 0 of the run's {config.samples} samples in "
+        f"{run.datasets / f'assemble-{split}'} (declined: {reasons or 'none'}), and detectors need "
+        "both train and val: begin a new run with more samples or more photographs, change what "
+        "declined them, or leave detectors out"
     )
 
 

@@ -43,6 +43,7 @@ def run(context: Context) -> int:
     args, clock = context.args, Clock()
     section = context.config.detectors[args.detector]
     check(section, args.detector, int(os.environ.get("WORLD_SIZE", "1")))
+    data.accepted(context.run, context.config, "val")  # before, not after, the hours of training
     with ddp.world(section.device) as world:
         with clock.phase("load"):
             split = data.load(context.run, context.config, "train", args.task, section.size)

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config
 from pipeline.errors import InputError, NotReady
-from pipeline.shards import RunFolder
+from pipeline.manifest import Rejected
+from pipeline.shards import RunFolder, Writer
 from training import data
 
 if TYPE_CHECKING:
     from tests.training.conftest import Runs
+
+FACTS = {"config": "", "code": "", "model": "", "seeds": ""}
 
 
 def test_a_split_is_loaded_in_key_order_at_the_networks_size(runs: Runs) -> None:
@@ -62,6 +65,17 @@ def test_declined_samples_are_left_out_and_an_empty_split_says_why(runs: Runs) -
     assert data.load(run, config, "train", "binary", 64).keys == ("00000000",)
     with pytest.raises(InputError, match=r"val split has 0 of the run's 4 samples .*3 low-score"):
         data.load(run, config, "val", "binary", 64)
+
+
+def test_turns_that_failed_are_not_blamed_for_an_empty_split(runs: Runs) -> None:
+    run, config = RunFolder(runs.folder), Config(samples=2, families={"sdxl": 3})
+    keys = ("00000000", "00000001")
+    for dataset, reason in (("edit-1-sdxl", "noop-edit"), ("score", "no-turns")):
+        with Writer(run, dataset, 0) as writer:
+            writer.commit(keys, [Rejected(key=k, reason=reason) for k in keys], {}, FACTS, {})
+    runs.write(run, "train", 0, {})
+    with pytest.raises(InputError, match=r"assemble-train \(declined: 2 no-turns\)"):
+        data.load(run, config, "train", "binary", 64)
 
 
 def test_a_split_that_is_not_there_yet_can_be_waited_for(runs: Runs) -> None:
