@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipeline import runs
 from pipeline.cards import Card as ModelCard
 from pipeline.cards import Role, card
 from pipeline.config import Config
@@ -29,6 +30,7 @@ from training.report_stages import Stages
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("numpy", "pillow", "pydantic", "pyarrow", "torch", "diffusers", "transformers",
             "segmentation-models-pytorch", "matplotlib")  # fmt: skip
+WALL = "from the first start of a stage to the last commit before this report, breaks included"
 
 
 def page(library: Library, clock: Clock) -> str:
@@ -52,8 +54,11 @@ def page(library: Library, clock: Clock) -> str:
             strip=strip, trials=trials, stages=stages, reasons=report_stages.reasons(stages),
             excerpt=report_stages.excerpt(stages), colours=report_pictures.colours(config),
             edited=report_pictures.EDITED, edits=_edits(samples), untouched=_untouched(trials),
-            licences=_licences(samples), models=_models(config), vocabulary=_scores(samples),
-            columns=columns, truth=truth, **plots,
+            photographs=index.sources, models=_models(config), vocabulary=_scores(samples),
+            lost=index.planned - sum(index.samples.values()), notes=_notes(samples), wall=WALL,
+            ignored=runs.begun(library.run.path).get("ignored", {}),
+            binary=any(trial.task == "binary" for trial in trials), columns=columns, truth=truth,
+            **plots,
         )  # fmt: skip
 
 
@@ -108,8 +113,7 @@ def _facts(config: Config, index: IndexFacts, stages: Stages) -> list[tuple[str,
         ("pictures", f"{config.bases.resolution} × {config.bases.resolution} px, "
                      f"{config.samples:,} planned, {config.shards:,} shards"),
         ("labels", families), ("weights", config.editing.weights),
-        ("wall time", f"{duration(stages.wall)} from first start to last commit, "
-                      f"{duration(work)} of process time"),
+        ("wall time", f"{duration(stages.wall)}, {WALL}; {duration(work)} of process time"),
         ("report by", ", ".join(versions)),
     ]  # fmt: skip
 
@@ -128,17 +132,10 @@ def _untouched(trials: Sequence[Trial]) -> dict[str, float]:
     return {trial.name: 1 - trial.metrics.edited_pixel_fraction for trial in trials}
 
 
-def _licences(samples: Sequence[Kept]) -> list[tuple[str, int, list[str]]]:
-    """(licence, samples made from such photographs, their file names)."""
-    count: Counter[str] = Counter()
-    files: dict[str, set[str]] = {}
-    for kept in samples:
-        source = kept.sample.source
-        if source.base == "real":
-            count[source.licence] += 1
-            files.setdefault(source.licence, set()).add(source.file)
-    ordered = sorted(count, key=lambda licence: (-count[licence], licence))
-    return [(licence, count[licence], sorted(files[licence])) for licence in ordered]
+def _notes(samples: Sequence[Kept]) -> list[tuple[str, str]]:
+    """(photograph, what ingest noted about it), each once."""
+    found = {(k.sample.source.file, note) for k in samples for note in k.sample.source.notes}
+    return sorted(found)
 
 
 def _models(config: Config) -> list[tuple[str, str, ModelCard]]:

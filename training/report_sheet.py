@@ -115,13 +115,18 @@ def _story(library: Library, kept: Kept) -> list[Tile]:
         name = kept.sample.regions[edit.region].name
         found.append(Tile(
             "turn", f"turn {edit.turn}", _details(edit, name), *_photo(image),
-            colour=pictures.colour(edit.label), family=edit.family, what=f"{edit.edit}: {name}",
+            colour=pictures.colour(edit.label), family=edit.family, what=_what(edit, name),
             prompt=edit.prompts[-1], path=path, traced=traced))  # fmt: skip
     return found
 
 
 def _photo(image: data.Bytes | None) -> tuple[str, int]:
     return ("", 0) if image is None else (pictures.photo_uri(image), image.shape[0])
+
+
+def _what(edit: Edit, name: str) -> str:
+    """What was done to what; the prompt stands below it."""
+    return f"{edit.edit}: {name}" + (" replaced by" if edit.edit == "addition" else "")
 
 
 def _details(edit: Edit, name: str) -> str:
@@ -144,6 +149,6 @@ def _maps(library: Library, kept: Kept, trials: Sequence[Trial]) -> list[Tile]:
         if guess is not None:
             uri = pictures.map_uri(guess, trial.task == "binary")
             said = f"{(guess > 0).mean():.0%} called edited"
-            found.append(Tile("guess", f"{trial.task} prediction", f"{trial.name}: {said}",
-                              uri, guess.shape[0], what=trial.detector))  # fmt: skip
+            found.append(Tile("guess", "predicted", f"{trial.name}: {said}", uri,
+                              guess.shape[0], what=f"{trial.task}, {trial.detector}"))  # fmt: skip
     return found

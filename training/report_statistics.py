@@ -103,9 +103,10 @@ def _turns(samples: Sequence[Kept], config: Config) -> Plot:
     total = sum(config.turns.values())
     wanted = {turn: config.turns[turn] / total for turn in sorted(config.turns)}
     ratio = " : ".join(f"{config.turns[turn]:g}" for turn in wanted)
-    rows = [(str(turn), counts[turn], share) for turn, share in wanted.items()]
+    rows = [(f"{turn} turn{'s' * (turn > 1)}", counts[turn], share)
+            for turn, share in wanted.items()]  # fmt: skip
     rest = sum(n for turn, n in counts.items() if turn not in wanted)
-    rows += [("none", rest, 0.0)] if rest else []
+    rows += [("no turn", rest, 0.0)] if rest else []
     return _targets("(d) Pictures by number of turns", f"Planned as {ratio}; turns that failed "
                     "their gates and samples that were filtered move it.", rows)  # fmt: skip
 
@@ -125,12 +126,11 @@ def _targets(title: str, caption: str, rows: Sequence[tuple[str, int, float]]) -
     def paint(axes: Axes) -> None:
         spots = range(len(rows))
         axes.bar(spots, [n for _, n, _ in rows], color=MAIN, width=0.62, label="in the dataset")
-        for i, (_, n, share) in enumerate(rows):
+        for i, (_, _, share) in enumerate(rows):
             axes.hlines(share * total, i - 0.42, i + 0.42, color=SECOND, linewidth=2.2,
                         label="" if i else "planned")  # fmt: skip
-            axes.text(i, n / 2, f"{n:,}", ha="center", va="center", color="#ffffff",
-                      weight="bold") if n > total / 15 else None  # fmt: skip
-        axes.set_xticks(spots, [name for name, _, _ in rows])
+        # Numbers stand below the columns: on them a low column would cut its own, or the mark.
+        axes.set_xticks(spots, [f"{name}\n{n:,} of {total:,}" for name, n, _ in rows])
         axes.tick_params(axis="x", length=0)
         axes.set_ylabel("pictures")
         axes.grid(axis="y")

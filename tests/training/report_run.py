@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from PIL import Image
 from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import (
+    Credit,
     Curve,
     Edit,
     History,
@@ -67,9 +69,13 @@ class Recipe:
     edits: bool = True
     filtered: bool = True
     detectors: bool = True
-    weights: str = "tiny"
+    weights: Literal["tiny", "local"] = "tiny"
     hostile: bool = False
     later: float = 0.0
+    lost: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ("binary", "semantic")
+    notes: tuple[str, ...] = ()
     columns: Columns = field(default_factory=lambda: defaultdict(dict))
     rejected: dict[tuple[str, int], list[Rejected]] = field(
         default_factory=lambda: defaultdict(list)
@@ -80,7 +86,8 @@ class Recipe:
 
 
 def config_of(recipe: Recipe) -> Config:
-    section = {"encoder": "resnet18", "size": 64, "steps": 4, "batch": 4, "device": "cpu"}
+    section = {"encoder": "resnet18", "size": 64, "steps": 4, "batch": 4, "device": "cpu",
+               "tasks": recipe.tasks}  # fmt: skip
     return Config.model_validate({
         "profile": "demo", "samples": recipe.samples, "shard_size": SHARD, "families": FAMILIES,
         "bases": {"resolution": SIZE, "ai_share": 0.125}, "editing": {"weights": recipe.weights},
@@ -103,7 +110,15 @@ def build(path: Path, recipe: Recipe) -> Path:
               for s in ("train", "val", "filtered")}  # fmt: skip
     table = io.BytesIO()
     pq.write_table(pa.table({"key": ["00000000"]}), table)
-    facts = IndexFacts(digest="d1e5" * 16, shards={}, samples=counts)
+    facts = IndexFacts(
+        digest="d1e5" * 16, shards={}, samples=counts, profile="demo", weights=recipe.weights,
+        labels=FAMILIES, planned=recipe.samples + recipe.lost, declined={}, config={},
+        sources=tuple(Credit(file=photo.name, licence="CC0", author=recipe.text(i), samples=1,
+                             url=f"https://example.org/{photo.stem}")
+                      for i, photo in enumerate(names)),
+    )  # fmt: skip
+    if recipe.ignored:
+        (path / "run.json").write_text(json.dumps({"ignored": recipe.ignored}))
     recipe.columns["index", 0]["index"] = Indexed(facts, table.getvalue())
     clock = BEGUN + recipe.later
     for i, stage in enumerate(dag(config)[:-1]):
@@ -136,6 +151,7 @@ def _sample(recipe: Recipe, number: int, photo: Path) -> None:
     source = Source(
         source_id=photo.stem, split=split, base="ai" if ai else "real", caption=recipe.text(number),
         family="sdxl" if ai else "", file="" if ai else photo.name, licence="" if ai else "CC0",
+        notes=recipe.notes,
     )  # fmt: skip
     image = _crop(photo, number)
     put["ingest", shard][key] = Sourced(source, None if ai else image)
@@ -217,7 +233,7 @@ def _detectors(recipe: Recipe, config: Config) -> None:
         ("binary", lambda mask: (mask > 0).astype(np.uint8), ("edited",)),
         ("semantic", lambda mask: mask, tuple(FAMILIES)),
     )
-    for task, view, names in tasks:
+    for task, view, names in (one for one in tasks if one[0] in recipe.tasks):
         truth = {key: view(record.mask)[::2, ::2] for key, record in val.items()}
         guess = {key: np.roll(labels, 3, axis=1) for key, labels in truth.items()}
         matrix = np.zeros((len(names) + 1,) * 2, np.int64)
