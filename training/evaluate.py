@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline import stage
+from pipeline import events, stage
 from pipeline.documents import Curve, Metrics
 from pipeline.errors import InputError, guard
 from pipeline.loop import Clock, publish
@@ -31,7 +31,7 @@ TOLERANCE_PX = 2
 def main(argv: list[str]) -> int:
     context = stage.context("training.evaluate", argv)
     if context.run.committed(context.stage.name, 0):
-        print(f"{context.stage.name}: already committed", flush=True)
+        events.say("already-committed", "already committed")
         return 0
     return run(context)
 
@@ -60,11 +60,13 @@ def run(context: Context) -> int:
     parents = split.parents | {f"{name}/00000": sha for name, sha in joined.parents.items()}
     digest = hashlib.sha256(weights).hexdigest()[:16]
     publish(context, records, split.keys, parents, clock, digest)
-    print(
-        f"{context.stage.name}: {scores.samples} samples, mIoU {scores.miou:.3f}, "
-        f"bF1@{TOLERANCE_PX}px {scores.bf1:.3f}, accuracy {scores.accuracy:.3f} "
-        f"(edited pixels {scores.accuracy_foreground:.3f}, their share "
-        f"{scores.edited_pixel_fraction:.3f})", flush=True,
+    events.say(
+        "scored", "{samples} samples, mIoU {miou:.3f}, bF1@{tolerance_px}px {bf1:.3f}, accuracy "
+        "{accuracy:.3f} (edited pixels {accuracy_foreground:.3f}, their share "
+        "{edited_pixel_fraction:.3f})", samples=scores.samples, miou=scores.miou,
+        tolerance_px=TOLERANCE_PX, bf1=scores.bf1, accuracy=scores.accuracy,
+        accuracy_foreground=scores.accuracy_foreground,
+        edited_pixel_fraction=scores.edited_pixel_fraction,
     )  # fmt: skip
     return 0
 
@@ -98,7 +100,8 @@ def score(
     for gt, pred in pairs:
         matrix += metrics.confusion(gt, pred, classes)
     if not matrix[1:].any():
-        raise InputError(f"no pixel of the val split's {len(pairs)} samples is edited: get more")
+        raise InputError(f"no pixel of the {len(pairs)} samples in assemble-val is edited, so "
+                         "nothing can be scored: begin a new run with more samples")  # fmt: skip
     ious = metrics.iou(matrix)
     return Metrics(
         detector=curve.detector, task=curve.task, split="val", size=curve.size, samples=len(pairs),

@@ -16,6 +16,7 @@ from pipeline.dag import dag
 from pipeline.manifest import Manifest, Rejected
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage
+from pipeline.summary import TURNS
 
 
 @dataclass
@@ -119,12 +120,14 @@ def _group(stage: Stage) -> str:
 
 
 def reasons(stages: Stages) -> list[tuple[str, str, str, int]]:
-    """(group, outcome, reason, samples), in the order of the DAG, the frequent reason first."""
+    """(group, outcome, reason, samples), in the order of the DAG, the frequent reason first. What a
+    stage of a turn declines costs the turn, not the sample."""
     found = []
     for group in stages.groups:
         counts = Counter((i.outcome, i.reason) for stage in group.members for i in stage.rejected)
         for (outcome, reason), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            found.append((group.name, outcome, reason, n))
+            said = "turn skipped" if group.name.startswith(TURNS) else outcome
+            found.append((group.name, said, reason, n))
     return found
 
 
@@ -144,7 +147,7 @@ def skipped(stages: Stages) -> dict[str, list[tuple[str, Rejected]]]:
     """Turns that did not count, by sample: (stage, why)."""
     found: dict[str, list[tuple[str, Rejected]]] = {}
     for stage in stages.stages:
-        if stage.name.startswith(("edit-", "prompt-")):
+        if stage.name.startswith(TURNS):
             for item in stage.rejected:
                 found.setdefault(item.key, []).append((stage.name, item))
     return found

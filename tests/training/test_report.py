@@ -97,7 +97,9 @@ def test_scores_stages_rejects_and_credits_are_told(html: str) -> None:
     assert "bF1@2px" in section(html, "scores") and "0.400" in section(html, "scores")
     stages = section(html, "stages")
     assert "<summary>edit-1-*</summary>" in stages and ">edit-1-kandinsky<" in stages
-    assert ">noop-edit<" in section(html, "rejects") and ">low-score<" in section(html, "rejects")
+    rejects = section(html, "rejects")
+    assert "<td>turn skipped</td><td>noop-edit</td>" in rejects
+    assert "<td>filtered</td><td>low-score</td>" in rejects
     credited = section(html, "credits")
     assert re.search(
         r">coffee.jpg<.*>a wooden bench<.*>CC0<.*>https://example.org/coffee<", credited
