@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline import dag, edits
+from pipeline import dag, edits, events
 from pipeline.audit import Audit, audit, dataset_digest
 from pipeline.config import Config
 from pipeline.datacard import SPLITS
@@ -123,7 +123,8 @@ def main(argv: list[str]) -> int:
     clock = Clock()
     indexed, parents = index(here, clock)
     publish(here, {"index": indexed}, ["index"], parents, clock)
-    print(f"index: {indexed.index.samples}, dataset digest {indexed.index.digest}", flush=True)
+    events.say("indexed", "{samples}, dataset digest {digest}",
+               samples=indexed.index.samples, digest=indexed.index.digest)  # fmt: skip
     return 0
 
 

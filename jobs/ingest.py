@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from jobs.bases import Base, bases
 from jobs.coco import Photographs, read_photographs
 from jobs.photos import Refused, Sight, see
-from pipeline import runs
+from pipeline import events, runs
 from pipeline.config import Config
 from pipeline.documents import NamedObject, Source
 from pipeline.errors import InputError, guard
@@ -115,12 +115,12 @@ class Folder:
         if self.begun not in (None, fingerprint(self.path)):
             raise self._changed()
         others = [f"{n} {what or 'without a suffix'}" for what, n in ignored(self.path).items()]
-        print(
-            f"ingest: {len(self.photographs.photos)} photographs; left out: files of other kinds "
-            f"({', '.join(others) or 'none'}), annotations of images that are not listed "
-            f"({self.photographs.strays})",
-            flush=True,
-        )
+        events.say(
+            "photographs-read", "{photographs} photographs; left out: files of other kinds "
+            "({others}), annotations of images that are not listed ({strays})",
+            photographs=len(self.photographs.photos), others=", ".join(others) or "none",
+            strays=self.photographs.strays,
+        )  # fmt: skip
 
     def ingest(self, keys: Sequence[str]) -> list[Sourced | Reject[Sourced]]:
         """One shard, and whether it may be committed."""
@@ -131,7 +131,8 @@ class Folder:
         if len(good) < len(results) and all(one.image is None for one in good):
             self._some_usable()
         if notes := sum(len(one.source.notes) for one in good):
-            print(f"ingest: {notes} annotations have no usable mask: ignored", flush=True)
+            events.say("annotations-ignored", "{annotations} annotations have no usable mask: "
+                       "ignored", annotations=notes)  # fmt: skip
         return results
 
     def _changed(self) -> InputError:

@@ -118,6 +118,7 @@ class Local(Section):
     partitions: int = Field(1, ge=1)
     workers: int | None = Field(None, ge=1)
     retries: int = Field(2, ge=0)
+    logs: Literal["human", "json"] = "human"
 
 
 class Config(Section):

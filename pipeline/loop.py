@@ -17,7 +17,7 @@ from typing import Any
 from pipeline import code, codecs
 from pipeline.errors import PalimpsestError
 from pipeline.manifest import Manifest, Rejected
-from pipeline.progress import Progress
+from pipeline.progress import Progress, committed
 from pipeline.records import Reject
 from pipeline.seeds import SCHEME
 from pipeline.shards import Joined, Row, Writer, join
@@ -84,6 +84,7 @@ def work(context: Context, job: Job[Any, Any]) -> int:
             if rows and loaded is None:
                 with clock.phase("load"):
                     loaded = job.load()
+                progress.model_loaded(loaded[1], clock.phases["load"])
             transform, model = loaded if rows and loaded else (_nothing, "")
             progress.shard_started(shard, len(rows))
             with Writer(context.run, context.stage.name, shard) as writer:
@@ -94,6 +95,7 @@ def work(context: Context, job: Job[Any, Any]) -> int:
                         facts(context, model), clock.attempt(),
                     )  # fmt: skip
             progress.shard_done(manifest)
+    progress.finished()
     return 0
 
 
@@ -163,4 +165,6 @@ def publish(
     with Writer(context.run, context.stage.name, 0) as writer:
         for key in sorted(records):
             writer.add(key, members(records[key]))
-        return writer.commit(ids_in, [], parents, facts(context, model), clock.attempt())
+        manifest = writer.commit(ids_in, [], parents, facts(context, model), clock.attempt())
+    committed(manifest)
+    return manifest

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
+from pipeline import events
 from pipeline.config import Config, read
 from pipeline.errors import ConfigError, InputError
 from pipeline.records import Reject
@@ -138,6 +139,10 @@ def context(module: str, argv: list[str]) -> Context:
         if stage.module == module and who == dict(
             zip(stage.args[::2], stage.args[1::2], strict=True)
         ):
-            return Context(RunFolder(args.run), config, stage, (k, n), args)
+            found = Context(RunFolder(args.run), config, stage, (k, n), args)
+            events.speak_for(events.who(found), config.local.logs)
+            events.say("stage-started", "started: {shards} shards of {folder}",
+                       shards=len(found.shards), folder=str(args.run))  # fmt: skip
+            return found
     asked = " ".join([module, *(f"{name} {value}" for name, value in who.items())])
     raise ConfigError(f"the run in {args.run} has no stage {asked}: see its config.yaml")

@@ -13,7 +13,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import disk
+from pipeline import disk, events
 
 if TYPE_CHECKING:
     import torch
@@ -44,9 +44,10 @@ def newest(folder: Path, recipe: str) -> str:
         try:
             if load(path)["recipe"] == recipe:
                 return path.name
-            print(f"{path.name}: made from other data or settings, not used", flush=True)
+            events.say("checkpoint-refused", "{file}: made from other data or settings, not used",
+                       level="warning", file=path.name)  # fmt: skip
         except ValueError as error:
-            print(f"{error}, not used", flush=True)
+            events.say("checkpoint-refused", "{why}, not used", level="warning", why=str(error))
         path.unlink(missing_ok=True)
     return ""
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 
+from pipeline import events
+
 SAY_EVERY = 5.0  # seconds
 
 
 class Pace:
     """Only rank 0 speaks. `seconds` are those of the processes that were killed before this one."""
 
-    def __init__(self, name: str, steps: int, batch: int, speaks: bool) -> None:
-        self.name, self.steps, self.batch, self.speaks = name, steps, batch, speaks
+    def __init__(self, steps: int, batch: int, speaks: bool) -> None:
+        self.steps, self.batch, self.speaks = steps, batch, speaks
         self.begin(0, 0.0)
 
     def begin(self, step: int, seconds: float) -> None:
@@ -25,7 +27,7 @@ class Pace:
 
     def say(self, text: str) -> None:
         if self.speaks:
-            print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
+            events.say("note", "{note}", note=text)
 
     def tell(self, step: int, loss: float) -> None:
         """After each step; speaks at the first, at the last and every few seconds."""
@@ -34,10 +36,12 @@ class Pace:
             return
         self._said = now
         each = (now - self._begun) / (step - self._first)
-        self.say(
-            f"step {step}/{self.steps}, loss {loss:.4f}, {self.batch / each:.1f} img/s, "
-            f"{each * (self.steps - step):.0f} s to go"
-        )
+        events.say(
+            "step", "step {step}/{steps}, loss {loss:.4f}, {samples_per_second:.1f} img/s, "
+            "{seconds_to_go:.0f} s to go", step=step, steps=self.steps, loss=loss,
+            samples_per_second=round(self.batch / each, 3),
+            seconds_to_go=round(each * (self.steps - step), 1),
+        )  # fmt: skip
         if path := os.environ.get("ARGO_PROGRESS_FILE"):
             with open(path, "w") as out:
                 out.write(f"{step}/{self.steps}\n")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 
+from pipeline import events
 from pipeline.errors import guard
 from pipeline.stage import context
 
@@ -21,7 +22,7 @@ from pipeline.stage import context
 def main(argv: list[str]) -> int:
     here = context("training.report", argv)
     if here.run.committed(here.stage.name, 0):
-        print(f"{here.stage.name}: already committed", flush=True)
+        events.say("already-committed", "already committed")
         return 0
     from pipeline.loop import Clock, publish
     from pipeline.records import Reported
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
             library.join(dataset, shard)
     html = page(library, clock)
     publish(here, {"report": Reported(html)}, ["report"], library.parents, clock)
-    print(f"{here.stage.name}: {len(html.encode()) / 1e6:.1f} MB", flush=True)
+    events.say("page-written", "{megabytes:.1f} MB", megabytes=round(len(html.encode()) / 1e6, 3))
     return 0
 
 

@@ -45,7 +45,7 @@ class Training:
             lr=section.learning_rate, momentum=MOMENTUM, weight_decay=section.weight_decay,
         )  # fmt: skip
         self.step, self.loss = 0, list[float]()
-        self.pace = Pace(context.stage.name, section.steps, section.batch, world.rank == 0)
+        self.pace = Pace(section.steps, section.batch, world.rank == 0)
         self._settle()
         self._resume()
 

@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 
-from pipeline import stage
+from pipeline import events, stage
 from pipeline.config import Detector
 from pipeline.errors import ConfigError, PermanentError, guard
 from pipeline.loop import Clock, publish
@@ -28,7 +28,7 @@ from training.sgd import Training
 def main(argv: list[str]) -> int:
     context = stage.context("training.train", argv)
     if context.run.committed(context.stage.name, 0):
-        print(f"{context.stage.name}: already committed", flush=True)
+        events.say("already-committed", "already committed")
         return 0
     try:
         return run(context)
