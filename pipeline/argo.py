@@ -1,9 +1,9 @@
 """The DAG as an Argo WorkflowTemplate: a pure function of a config, rendered to static text.
 
 One pod is a stage over one partition; `partition` is a DAG of its own, so that one partition paints
-turn 2 while another still proposes, and only the index waits for all. A cluster runs `run`; three
-million pictures are `paint` over ranges of partitions, several workflows of one run at once, and
-then `finish`.
+turn 2 while another still proposes, and only the index waits for all. A cluster runs `run`. Three
+million pictures would be more nodes than one workflow's status holds: they are one run and several
+workflows, `paint` over one range of partitions after another, then `finish`.
 """
 
 from __future__ import annotations
@@ -81,11 +81,8 @@ def workflow_template(config: Config, stages: tuple[Stage, ...]) -> Doc:
     }  # fmt: skip
 
 
-#: Two workflows that would paint the same partitions of one run wait for each other.
-LOCK = (
-    "palimpsest-{{workflow.namespace}}-{{workflow.parameters.run-id}}"
-    "-{{workflow.parameters.first-partition}}"
-)
+#: Two workflows on one run wait for each other.
+LOCK = "palimpsest-{{workflow.namespace}}-{{workflow.parameters.run-id}}"
 
 
 def parameters(config: Config) -> list[Doc]:
@@ -133,11 +130,15 @@ def stage_template(stage: Stage, profile: str) -> Doc:
 
 
 def fetches(config: Config) -> list[Command]:
-    """A pod for each family that has weights: it fetches or builds them where they are missing."""
+    """A pod for each family and detector with weights: it fetches or builds what is missing."""
     return [
         Command(f"fetch-{family}", "jobs.fetch", (f"--family={family}", f"--config={CONFIG}"),
                 image="editor", config=True, family=family, online=True)
         for family in config.families if card("editors", family).repos
+    ] + [
+        Command(f"fetch-{name}", "training.fetch", (f"--detector={name}", f"--config={CONFIG}"),
+                image="train", config=True, online=True)
+        for name, detector in config.detectors.items() if detector.pretrained
     ]  # fmt: skip
 
 

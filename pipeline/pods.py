@@ -35,11 +35,13 @@ WHOLE = ("imagePullSecrets", "hostNetwork", "dnsPolicy", "dnsConfig")
 
 @dataclass(frozen=True)
 class Node:
-    """One pod, or one Job, of a workflow. `name` is unique and tells where it lies, as Argo would:
-    `partitions(0:0).plan`. `needs` are the nodes it waits for; `retried` the exit codes (-1: none
-    known) after which Argo starts it again, at most `limit` times (a Job's are those of the pod that
-    watches it; what ends a Job for good stands in its podFailurePolicy); `last` one that runs at the
-    workflow's end whatever became of it."""
+    """One pod, or one Job, of a workflow.
+
+    `name` is unique and tells where it lies, as Argo's does: `partitions(0:0).plan`. `needs` are
+    the nodes it waits for. After the exit codes `retried` (-1: none known) Argo starts it again, at
+    most `limit` times; a Job's are those of the pod that watches it, and what ends a Job for good
+    stands in its podFailurePolicy. `last` runs at the end, whatever became of the others.
+    """
 
     name: str
     template: str
