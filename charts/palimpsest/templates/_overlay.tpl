@@ -61,7 +61,7 @@
 {{- $labels := default dict (default dict $template.metadata).labels -}}
 {{- $family := default dict (get $values.families (default "" (get $labels "palimpsest.io/family"))) -}}
 {{- if $template.container -}}
-  {{- $gpu := eq "yes" (include "palimpsest.usesGpu" (dict "containers" (list $template.container))) -}}
+  {{- $gpu := not (empty (include "palimpsest.usesGpu" (dict "containers" (list $template.container)))) -}}
   {{- include "palimpsest.container" (dict "root" .root "container" $template.container "family" $family) -}}
   {{- if or $gpu $family -}}
     {{- include "palimpsest.scheduling" (dict "root" .root "spec" $template "gpu" $gpu "family" $family) -}}
@@ -86,7 +86,7 @@
 {{- define "palimpsest.job" -}}
 {{- $service := printf "%s-ddp" (include "palimpsest.fullname" .root) -}}
 {{- $spec := .job.spec.template.spec -}}
-{{- $gpu := eq "yes" (include "palimpsest.usesGpu" (dict "containers" $spec.containers)) -}}
+{{- $gpu := not (empty (include "palimpsest.usesGpu" (dict "containers" $spec.containers))) -}}
 {{- $_ := set $spec "subdomain" $service -}}
 {{- range $container := $spec.containers -}}
   {{- include "palimpsest.container" (dict "root" $.root "container" $container "family" $.family) -}}
