@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
     """Make `out` the folder of this run, or check that it already is. Returns the config with its
     photographs filled in. A run of which nothing is committed yet may still be changed."""
     claim(photos, out)
+    _two_sources(config, photos)
     config = config.model_copy(update={"photos": str(photos.resolve())})
     identity = {"config": config.digest(), "photos": fingerprint(photos)}
     folder = RunFolder(out)
@@ -91,6 +93,16 @@ def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
     disk.replace(out / "run.json", json.dumps(identity | {"ignored": ignored(photos)}).encode())
     disk.replace(out / "config.yaml", config.to_yaml().encode())
     return config, folder
+
+
+def _two_sources(config: Config, photos: Path) -> None:
+    """The split goes by photograph: of a single one, either training or validation gets nothing,
+    and that should not be found out after everything has been painted."""
+    found = (path for path in photos.rglob("*") if is_photograph(path) and path.is_file())
+    if config.detectors and len(list(islice(found, 2))) < 2:
+        raise InputError(f"{photos} has one photograph, but detectors need two, one of them to "
+                         "validate with: add photographs, or leave detectors out of the "
+                         "profile")  # fmt: skip
 
 
 def begun(out: Path) -> dict[str, Any]:

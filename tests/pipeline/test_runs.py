@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import runs
-from pipeline.config import Config
+from pipeline.config import Config, Detector
 from pipeline.errors import InputError, TransientError, explain
 from pipeline.shards import RunFolder, Writer
 
@@ -51,6 +51,16 @@ def test_an_empty_folder_of_photographs_is_named(standin: Config, tmp_path: Path
     with pytest.raises(InputError, match="no photographs below .*photos: expected .*jpg"):
         runs.begin(standin, tmp_path / "photos", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_photograph_cannot_be_split_for_detectors(standin: Config, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    first = sorted((DATA / "photos" / "images").iterdir())[0]
+    shutil.copy(first, tmp_path / "photos")
+    runs.begin(standin, tmp_path / "photos", tmp_path / "without")
+    detecting = standin.model_copy(update={"detectors": {"deeplabv3plus": Detector()}})
+    with pytest.raises(InputError, match="photos has one photograph, but detectors need two"):
+        runs.begin(detecting, tmp_path / "photos", tmp_path / "with")
 
 
 def test_how_the_work_is_spread_may_change(standin: Config, tmp_path: Path) -> None:
