@@ -62,14 +62,17 @@ def expand(
     spec = template["spec"]
     for key in [key for key in REFUSED if key in spec]:
         raise ConfigError(f"spec.{key} is not expanded: say it in each template")
+    start = entrypoint or spec["entrypoint"]
     known = {p["name"]: str(p["value"]) for p in spec["arguments"]["parameters"]}
-    for name in [name for name in parameters or {} if name not in known]:
+    own = [name for one in spec["templates"] if one["name"] == start for name in _inputs(one)]
+    for name in [name for name in parameters or {} if name not in [*known, *own]]:
         raise ConfigError(f"no workflow parameter {name!r}: known are {', '.join(known)}")
     values = known | (parameters or {})
     scope = {f"workflow.parameters.{name}": value for name, value in values.items()}
     scope |= {"workflow.name": workflow, "workflow.namespace": namespace}
     walk = _Walk(spec, values, scope)
-    walk.enter(entrypoint or spec["entrypoint"], "", scope, {}, ())
+    given = {f"inputs.parameters.{name}": values[name] for name in own if name in values}
+    walk.enter(start, "", scope | given, {}, ())
     if "onExit" in spec:
         before = tuple(node.name for node in walk.nodes)
         walk.enter(spec["onExit"], "onExit", scope, {}, before, last=True)
@@ -167,6 +170,10 @@ class _Walk:
         pod |= {"containers": [main], "volumes": [volumes[name] for name in mounted]}
         meta = {kind: said for kind, said in meta.items() if said}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod}
+
+
+def _inputs(template: Doc) -> list[str]:
+    return [p["name"] for p in template.get("inputs", {}).get("parameters", ())]
 
 
 def _needs(task: Doc, tasks: Iterable[str], dag: str) -> list[str]:
