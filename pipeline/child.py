@@ -9,16 +9,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 from pipeline.code import ROOT
-from pipeline.errors import guard
+from pipeline.errors import BUG, TRANSIENT, guard
+from pipeline.stage import Stage
 
 #: Started with the number of processes, the module and its arguments; keeps our exit codes.
 TORCHRUN = "training.torchrun"
-#: What the fork server imports for stages of each dependency set (images/).
-PRELOAD = {"base": "jobs.preload", "editor": "jobs.preload_editors", "train": "training.preload"}
+#: What the fork server imports for a stage: by its module, else by its dependency set (images/).
+PRELOAD = {
+    "base": "jobs.preload",
+    "editor": "jobs.preload_editors",
+    "train": "training.preload_detectors",
+    "training.report": "training.preload",
+}
 #: One thread per library in each process: stages run side by side, and results do not depend on
 #: how many cores there are. The last line: a stage that was stopped has nothing to tidy up.
 ENVIRONMENT = {
@@ -27,6 +37,17 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
 }
+#: Seconds that a stage has to end in when it is told to.
+GRACE = 10.0
+#: What multiprocessing says of a process whose fork server died, which takes it along.
+SERVER_GONE = 255
+
+
+def preloads(stages: Iterable[Stage]) -> list[str]:
+    """What the fork server should import for `stages`; torch only if one of them will use it."""
+    forked = [stage for stage in stages if not stage.processes]
+    keys = {stage.module if stage.module in PRELOAD else stage.image for stage in forked}
+    return sorted(PRELOAD[key] for key in keys & set(PRELOAD))
 
 
 def die_with_parent() -> None:
@@ -35,25 +56,52 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def _end_with_executor() -> None:
+    """The parent that the kernel knows is the fork server, which lives as long as any of us; only
+    on Linux does it end before (pipeline/tied.py)."""
+    executor = multiprocessing.parent_process()
+    assert executor is not None
+    executor.join()
+    os._exit(TRANSIENT)
+
+
 def _enter(module: str, argv: list[str], log: str, progress: str) -> None:
     """In the forked process: send all output to the log and run the stage's main."""
     die_with_parent()
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(handle, stream)
+    threading.Thread(target=_end_with_executor, daemon=True).start()
     os.environ["ARGO_PROGRESS_FILE"] = progress
-    sys.exit(guard(importlib.import_module(module).main, argv))
+
+    def main(argv: list[str]) -> int:
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        for stream in (1, 2):
+            os.dup2(handle, stream)
+        code: int = importlib.import_module(module).main(argv)
+        return code
+
+    sys.exit(guard(main, argv))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is started inside does not hear Ctrl-C, which a terminal sends to everyone: the executor
+    alone does, and stops the others. Blocked, not ignored: one that comes now is heard after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Child:
     """Starts at once. `share()` is how much of its work is done, 0 to 1."""
 
     def __init__(
-        self, module: str, argv: list[str], processes: int, log: Path, images: set[str]
+        self, module: str, argv: list[str], processes: int, log: Path, preload: Sequence[str]
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log, self._progress = log.with_suffix(".log"), log.with_suffix(".progress")
         self._progress.unlink(missing_ok=True)
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
         self._begun = time.monotonic()
         self.seconds = 0.0
         self._torchrun: subprocess.Popen[bytes] | None = None
@@ -62,18 +110,27 @@ class Child:
         if processes:
             self._torchrun = self._run_torch(module, argv, processes)
         else:
-            server = multiprocessing.get_context("forkserver")
-            server.set_forkserver_preload([PRELOAD[one] for one in sorted(images & set(PRELOAD))])
-            self._fork = server.Process(
-                target=_enter, args=(module, argv, str(self.log), str(self._progress))
-            )
-            self._fork.start()
+            self._fork = self._run_fork(module, argv, preload)
+
+    def _run_fork(
+        self, module: str, argv: list[str], preload: Sequence[str]
+    ) -> multiprocessing.process.BaseProcess:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pipeline.tied", *preload])
+        resource_tracker.ensure_running()  # by itself, as it unblocks what is blocked below
+        with _uninterrupted():
+            forkserver.ensure_running()
+        process = context.Process(
+            target=_enter, args=(module, argv, str(self.log), str(self._progress))
+        )
+        process.start()
+        return process
 
     def _run_torch(self, module: str, argv: list[str], processes: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", TORCHRUN, str(processes), module, *argv]
         env = os.environ | {"ARGO_PROGRESS_FILE": str(self._progress), "PYTHONPATH": path}
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, _uninterrupted():
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                     env=env, preexec_fn=die_with_parent)  # fmt: skip
 
@@ -81,7 +138,8 @@ class Child:
     def exitcode(self) -> int | None:
         if self._torchrun:
             return self._torchrun.returncode
-        return self._fork.exitcode if self._fork else None
+        code = self._fork.exitcode if self._fork else None
+        return -signal.SIGKILL if code == SERVER_GONE else code
 
     def poll(self) -> int | None:
         if self._torchrun:
@@ -90,15 +148,14 @@ class Child:
             self.seconds = time.monotonic() - self._begun
         return self.exitcode
 
-    def stop(self) -> None:
-        """SIGTERM, then wait; nothing committed is lost."""
+    def end(self, force: bool) -> None:
+        """SIGTERM, or with `force` SIGKILL; does not wait. A process that has ended is let be."""
         process = self._torchrun or self._fork
         assert process is not None
-        process.terminate()
-        if self._torchrun:
-            self._torchrun.wait()
-        elif self._fork:
-            self._fork.join()
+        if force:
+            process.kill()
+        else:
+            process.terminate()
 
     def share(self) -> float:
         try:
@@ -107,9 +164,28 @@ class Child:
         except (OSError, ValueError, ZeroDivisionError):
             return 0.0
 
-    def last_words(self, lines: int) -> str:
+    def last_words(self, code: int) -> str:
+        """What this process said of its end: the traceback of a bug; of anything else its one
+        sentence, or if there is none, the last two lines. "" if it said nothing."""
         try:
-            said = self.log.read_text(errors="replace").strip().splitlines()
+            with open(self.log, "rb") as log:
+                log.seek(self._said_before)
+                said = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""
-        return "\n".join(said[-lines:])
+        sentences = [line for line in said if line.startswith("palimpsest: ")]
+        if code == BUG:
+            return "\n".join(said[-12:])
+        return sentences[-1] if sentences else "\n".join(said[-2:])
+
+
+def stop(children: Collection[Child]) -> None:
+    """Ask all to end, and make those that have not after `GRACE` seconds. Nothing committed is
+    lost: tidying up is all that a killed stage leaves undone."""
+    for force in (False, True):
+        for child in children:
+            if child.poll() is None:
+                child.end(force)
+        deadline = time.monotonic() + GRACE
+        while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+            time.sleep(0.02)

@@ -4,25 +4,49 @@
     ├── PermanentError        78   the user must change something; never retried
     │   ├── ConfigError            a key, a profile, a family, the DAG
     │   └── InputError             a photograph folder, a run folder, a dataset
-    ├── TransientError        75   disk full, I/O error, SIGTERM: retried as it is
+    ├── TransientError        75   disk full, I/O error: retried as it is
     │   └── NotReady               a stage was started before what it reads was committed
     ├── SuspectNodeError      76   sticky GPU error: retried on another node
     └── CorruptData           78   bytes that do not match their manifest
+
+    OSError             75 or 78   by its errno; 1 where it says nothing about the machine
+    MemoryError               75
+    SIGTERM                   75   a pod that is moved, or the executor stopping its stages
+    killed by a signal        75   the kernel (out of memory) or an operator did it
+    Ctrl-C                   130   by convention; running again goes on from there
 
 A *sample* that we decline is not an exception but a value: `pipeline.records.Reject`.
 """
 
 import errno
+import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 OK, BUG, TRANSIENT, SUSPECT, PERMANENT = 0, 1, 75, 76, 78
+INTERRUPTED = 128 + signal.SIGINT
 
 #: What a full, sick or vanished disk says. Retrying may help; changing the config will not.
 TRANSIENT_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EFBIG, errno.EINTR}
-#: What a wrong path or wrong rights say.
-PERMANENT_ERRNO = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+#: What a wrong path or wrong rights say, and the way out. Not ENOENT: a file that vanished
+#: half-way is a bug, and what the user may have forgotten is looked for by name.
+PERMANENT_ERRNO = {
+    errno.EACCES: "choose one that you may use",
+    errno.EPERM: "choose one that you may use",
+    errno.EROFS: "choose one that you may use",
+    errno.ENOTDIR: "choose a path through folders only",
+    errno.EISDIR: "choose a path at which there is no folder",
+    errno.EEXIST: "choose another path, or move away what is there",
+    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.ELOOP: "choose a path whose links do not lead in a circle",
+}
+AGAIN = "run the same command again to go on from here"
+MEMORY = "choose fewer local.workers (or, for a new run, a smaller editing.batch)"
 
 
 class PalimpsestError(Exception):
@@ -65,36 +89,101 @@ class SuspectNodeError(PalimpsestError):
     code = SUSPECT
 
 
+class Stopped(KeyboardInterrupt):
+    """SIGTERM. No `Exception`: code that survives any fault of a picture would survive it too, and
+    commit that the picture was at fault."""
+
+
 def explain(error: BaseException) -> tuple[int, str]:
     """Exit code and, where a sentence says it all, that sentence ("" = show the traceback)."""
     if isinstance(error, PalimpsestError) and error.code != BUG:
         return error.code, str(error)
-    if isinstance(error, OSError) and error.errno in TRANSIENT_ERRNO:
+    if isinstance(error, Stopped):
+        return TRANSIENT, f"stopped by SIGTERM; {AGAIN}"
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, f"interrupted; {AGAIN}"
+    if isinstance(error, MemoryError):
+        return TRANSIENT, f"out of memory: {MEMORY}, then {AGAIN}"
+    if isinstance(error, OSError):
+        return _explain_os(error)
+    return BUG, ""
+
+
+def _explain_os(error: OSError) -> tuple[int, str]:
+    if error.errno == errno.ENOMEM:
+        return explain(MemoryError())
+    if error.errno in TRANSIENT_ERRNO:
         where = f" writing {error.filename}" if error.filename else ""
         return TRANSIENT, (
             f"{error.strerror}{where}: make room or wait, then run the same command again; "
             "finished shards are kept"
         )
-    if isinstance(error, OSError) and error.errno in PERMANENT_ERRNO:
-        return (
-            PERMANENT,
-            f"{error.strerror}: {error.filename}: choose one that you may use",
-        )
-    if isinstance(error, KeyboardInterrupt):
-        return 130, "interrupted; run the same command again to go on from here"
+    if error.errno in PERMANENT_ERRNO:
+        where = f": {error.filename}" if error.filename else ""
+        return PERMANENT, f"{error.strerror}{where}: {PERMANENT_ERRNO[error.errno]}"
     return BUG, ""
 
 
+def outcome(status: int) -> tuple[int, str]:
+    """Exit code for a process that ended with `status` (below zero: by that signal), and for one
+    that could not say it itself, the sentence."""
+    if status >= 0:
+        return status, ""
+    names = {one.value: one.name for one in signal.Signals}
+    killed = f"killed by {names.get(-status, f'signal {-status}')}"
+    if status == -signal.SIGKILL:
+        return TRANSIENT, f"{killed}, perhaps for want of memory: {MEMORY}, then {AGAIN}"
+    return TRANSIENT, f"{killed}; {AGAIN}"
+
+
 def guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
-    """Run a program's main and turn whatever it raises into the exit-code contract."""
+    """Run a program's main and turn whatever it raises into the exit-code contract, which holds
+    even where nothing can be printed any more."""
     try:
-        return main(argv)
+        with _stoppable():
+            code = main(argv)
+            with suppress(BrokenPipeError):  # who read us has seen enough, as `head` does
+                sys.stdout.flush()
+            return code
+    except SystemExit:
+        raise
     except BaseException as error:
-        if isinstance(error, SystemExit):
-            raise
         code, sentence = explain(error)
-        if sentence:
-            print(f"palimpsest: {sentence}", file=sys.stderr, flush=True)
-        else:
-            traceback.print_exc()
+        with suppress(OSError):  # the disk that is full holds the log, too
+            if sentence:
+                print(f"palimpsest: {sentence}", file=sys.stderr, flush=True)
+            else:
+                traceback.print_exc()
         return code
+    finally:
+        _let_go()
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM raises `Stopped`, once. Not in a rank of torchrun: its agent ends it when another
+    rank has failed, whose words must stay the last."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or "TORCHELASTIC_RUN_ID" in os.environ:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough; tidying up is not disturbed
+    raise Stopped
+
+
+def _let_go() -> None:
+    """Send what could not be printed to nowhere: Python would try once more when it ends, and end
+    with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

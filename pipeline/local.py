@@ -11,15 +11,16 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from pipeline import audit, publish, runs, summary
-from pipeline.child import Child
+from pipeline.child import Child, preloads, stop
 from pipeline.config import Config
 from pipeline.dag import checked
-from pipeline.errors import OK, PERMANENT, SUSPECT, TRANSIENT
+from pipeline.errors import BUG, OK, SUSPECT, TRANSIENT, outcome
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage
 from pipeline.view import View
@@ -79,50 +80,59 @@ class Executor:
         self.graph = tasks(stages, config)
         self.workers = config.local.workers or os.cpu_count() or 1
         self.failures: Counter[Task] = Counter()
+        self.running: dict[Task, Child] = {}
+        self.preload: list[str] = []
 
     def done(self, task: Task) -> bool:
         shards = self.stages[task.name].shards(self.config, task.partition)
         return all(self.folder.committed(task.name, shard) for shard in shards)
 
     def run(self) -> tuple[int, int]:
-        """Exit code, and how many tasks were really run."""
-        order = TopologicalSorter(self.graph)
-        order.prepare()
-        ready: list[Task] = []
-        running: dict[Task, Child] = {}
-        computed = 0
-        finished = sum(self.done(task) for task in self.graph)
+        """Exit code, and how many tasks were really run. Whatever happens, no process is left."""
+        todo = [task for task in self.graph if not self.done(task)]
+        self.preload = preloads(self.stages[task.name] for task in todo)
+        finished = len(self.graph) - len(todo)
         what = f"{self.config.profile}: {self.config.samples} samples, {len(self.graph)} steps"
         print(f"{what}, {finished} done; logs in {self.folder.path / 'logs'}", flush=True)
         with View(len(self.graph), finished) as view:
-            while order.is_active():
-                ready = sorted([*ready, *order.get_ready()])
-                for task in [task for task in ready if self.done(task)]:
-                    ready.remove(task)
-                    order.done(task)
-                for task in self._startable(ready, running):
-                    ready.remove(task)
-                    running[task] = self._start(task)
-                view.show({str(task): child.share() for task, child in running.items()})
-                for task, child in self._ended(running):
-                    del running[task]
-                    if child.exitcode == OK and self.done(task):
-                        computed += 1
-                        view.finished(str(task), child.seconds)
-                    elif not self._again(task, child, view):
-                        for other in running.values():
-                            other.stop()
-                        return self._failed(task, child), computed
-                    ready.append(task)
+            try:
+                return self._work(view)
+            finally:
+                stop(self.running.values())
+
+    def _work(self, view: View) -> tuple[int, int]:
+        order = TopologicalSorter(self.graph)
+        order.prepare()
+        ready: list[Task] = []
+        running = self.running
+        computed = 0
+        while order.is_active():
+            ready = sorted([*ready, *order.get_ready()])
+            for task in [task for task in ready if self.done(task)]:
+                ready.remove(task)
+                order.done(task)
+            for task in self._startable(ready, running):
+                ready.remove(task)
+                running[task] = self._start(task)
+            view.show({str(task): child.share() for task, child in running.items()})
+            for task, child in self._ended(running):
+                del running[task]
+                if child.exitcode == OK and self.done(task):
+                    computed += 1
+                    view.finished(str(task), child.seconds)
+                elif not self._again(task, child, view):
+                    return self._failed(task, child), computed
+                ready.append(task)
         return OK, computed
 
     def _again(self, task: Task, child: Child, view: View) -> bool:
-        """Whether to try once more: only after an exit that promises to be transient."""
+        """Whether to try once more: only after an end that promises to be transient."""
         self.failures[task] += 1
         tries = self.failures[task]
-        if child.exitcode not in (TRANSIENT, SUSPECT) or tries > self.config.local.retries:
+        code, words = self._end(child)
+        if code not in (TRANSIENT, SUSPECT) or tries > self.config.local.retries:
             return False
-        view.say(f"{task}: exit {child.exitcode}, trying again: {child.last_words(1)}")
+        view.say(f"{task}: exit {code}, trying again: {words}")
         time.sleep(tries)
         return True
 
@@ -142,10 +152,9 @@ class Executor:
     def _start(self, task: Task) -> Child:
         stage = self.stages[task.name]
         part = task.partition if stage.scope == "shard" else None
-        images = {self.stages[one.name].image for one in self.graph if not self.done(one)}
         name = f"{task.name}-{task.partition[0]}"
         return Child(stage.module, stage.argv(self.folder.path, part), stage.processes,
-                     self.folder.path / "logs" / name, images)  # fmt: skip
+                     self.folder.path / "logs" / name, self.preload)  # fmt: skip
 
     @staticmethod
     def _ended(running: dict[Task, Child]) -> list[tuple[Task, Child]]:
@@ -154,11 +163,20 @@ class Executor:
             time.sleep(0.02)
         return ended
 
+    def _end(self, child: Child) -> tuple[int, str]:
+        """The exit code that a child's end counts as, and why."""
+        code, why = outcome(BUG if child.exitcode is None else child.exitcode)
+        why = why or child.last_words(code)
+        if code == TRANSIENT and not why:  # a full disk takes no last words, either
+            where = self.folder.path
+            why = f"the disk of {where} may be full: make room, then run the same command again"
+        return code, why
+
     def _failed(self, task: Task, child: Child) -> int:
-        code = child.exitcode if child.exitcode is not None else 1
-        words = child.last_words(2 if code in (PERMANENT, TRANSIENT) else 12)
+        code, why = self._end(child)
         failed = f"palimpsest: {task} failed (exit {code}); its log: {child.log}"
         if code == OK:
             failed = f"palimpsest: {task} ended well but committed nothing; its log: {child.log}"
-        print(f"\n{failed}\n{words}", file=sys.stderr)
-        return code if code > 0 else 1
+        with suppress(OSError):  # where this cannot be printed, the code still says it
+            print(f"\n{failed}\n{why}", file=sys.stderr)
+        return code or BUG

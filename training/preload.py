@@ -1,4 +1,4 @@
-"""Imported once by the local fork server where detectors are evaluated and a report is written.
+"""Imported once by the local fork server where a report is written; without torch.
 
 Imports only: nothing here may start a thread or run an operation, since children are forked
 from it.
@@ -7,8 +7,5 @@ from it.
 # ruff: noqa: F401
 import jinja2
 import matplotlib.figure
-import segmentation_models_pytorch
-import torch
 
-import training.evaluate
 import training.report_page

@@ -1,8 +1,11 @@
 """Every failure has its exit code and, where one sentence says it all, that sentence."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,15 @@ sys.exit(guard(main, sys.argv[1:]))
         (OSError(errno.ENOSPC, "No space left on device", "/run/a"), 75, "/run/a"),
         (OSError(errno.EIO, "Input/output error"), 75, "run the same command again"),
         (OSError(errno.EROFS, "Read-only file system", "/run"), 78, "choose one"),
+        (OSError(errno.EACCES, "Permission denied"), 78, "Permission denied: choose one"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), 78, "choose a shorter path"),
+        (OSError(errno.ELOOP, "Too many levels", "/run"), 78, "/run: choose a path whose links"),
+        (OSError(errno.EISDIR, "Is a directory", "/run"), 78, "/run: choose a path"),
+        (OSError(errno.EEXIST, "File exists", "/run"), 78, "/run: choose another path"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 75, "local.workers"),
+        (OSError(errno.ENOENT, "No such file or directory", "/run/a"), 1, ""),
+        (MemoryError(), 75, "fewer local.workers"),
+        (errors.Stopped(), 75, "stopped by SIGTERM; run the same command again"),
         (KeyboardInterrupt(), 130, "run the same command again"),
         (errors.PalimpsestError("bug"), 1, ""),
         (RuntimeError("bug"), 1, ""),
@@ -44,7 +56,7 @@ sys.exit(guard(main, sys.argv[1:]))
 def test_exit_codes(error: BaseException, code: int, says: str) -> None:
     found, sentence = errors.explain(error)
     assert found == code
-    assert says in sentence and (bool(sentence) == bool(says))
+    assert says in sentence and (bool(sentence) == bool(says)) and "None" not in sentence
 
 
 def test_guard_prints_the_sentence_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,3 +81,100 @@ def test_a_file_that_cannot_grow_ends_as_transient_and_leaves_nothing(tmp_path: 
     assert "edit-00000-" in done.stderr and "finished shards are kept" in done.stderr
     assert list((tmp_path / "staging").iterdir()) == []
     assert list((tmp_path / "shards" / "edit").iterdir()) == []
+
+
+def test_a_process_that_was_killed_may_be_tried_again() -> None:
+    assert errors.outcome(0) == (0, "") and errors.outcome(78) == (78, "")
+    code, sentence = errors.outcome(-signal.SIGKILL)
+    assert code == 75 and "killed by SIGKILL" in sentence and "fewer local.workers" in sentence
+    code, sentence = errors.outcome(-signal.SIGHUP)
+    assert code == 75 and "killed by SIGHUP" in sentence and "memory" not in sentence
+    assert "killed by signal 40" in errors.outcome(-40)[1]
+
+
+def end(
+    body: str, stdout: int | Path = subprocess.PIPE, stderr: int | Path = subprocess.PIPE
+) -> tuple[int, str]:
+    """The exit code, and what stderr got, of a program whose guarded main has this body."""
+    code = f"""
+import os, signal, sys
+from pipeline.errors import ConfigError, guard
+def main(argv):
+    {body}
+    return 0
+sys.exit(guard(main, []))
+"""
+    out, err = (os.open(one, os.O_WRONLY) if isinstance(one, Path) else one
+                for one in (stdout, stderr))  # fmt: skip
+    env = os.environ | {
+        "PYTHONUNBUFFERED": ""
+    }  # printed only when the buffer is full, or at the end
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=out, stderr=err, text=True, check=False, env=env
+    )
+    for one in {out, err} - {subprocess.PIPE}:
+        os.close(one)
+    return done.returncode, done.stderr
+
+
+FULL = Path("/dev/full")
+full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+
+
+@full
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("print('done')", 75),
+        ("print('done', flush=True)", 75),
+        ("print('x'); raise ConfigError('key x')", 78),
+        ("print('x'); raise ValueError('bug')", 1),
+        ("print('x'); raise KeyboardInterrupt", 130),
+    ],
+)
+def test_the_code_stands_where_nothing_can_be_printed(body: str, code: int) -> None:
+    assert end(body, FULL, FULL)[0] == code
+
+
+@full
+def test_what_could_not_be_printed_is_told_where_it_can_be() -> None:
+    code, said = end("print('done')", stdout=FULL)
+    assert code == 75 and said.startswith("palimpsest: No space left on device: make room")
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    assert end("print('a table')", stdout=write) == (0, "")
+
+
+def test_sigterm_ends_as_transient_and_passes_whatever_survives_any_fault() -> None:
+    """Once: another one while the first is tidied up after changes nothing."""
+    body = """
+    try:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:
+            print("survived", file=sys.stderr)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("tidied up", file=sys.stderr)
+"""
+    sentence = "palimpsest: stopped by SIGTERM; run the same command again to go on from here\n"
+    assert end(body.strip()) == (75, f"tidied up\n{sentence}")
+
+
+def test_a_rank_of_torchrun_leaves_sigterm_to_its_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert end("os.kill(os.getpid(), signal.SIGTERM)") == (-signal.SIGTERM, "")
+
+
+def test_guard_leaves_the_signal_as_it_was_and_works_off_the_main_thread() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert errors.guard(lambda argv: 3, []) == 3
+    assert signal.getsignal(signal.SIGTERM) is before
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(errors.guard(lambda argv: 4, [])))
+    thread.start()
+    thread.join()
+    assert codes == [4]

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ from pipeline import audit, config, local
 from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import Sample
-from pipeline.errors import OK
+from pipeline.errors import OK, Stopped
 from pipeline.shards import RunFolder, join
 
 ROOT = Path(__file__).parents[2]
@@ -265,7 +266,7 @@ def test_a_transient_failure_is_tried_again_and_a_lasting_one_is_not(
         def share(self) -> float:
             return 0.0
 
-        def last_words(self, lines: int) -> str:
+        def last_words(self, code: int) -> str:
             return "disk full"
 
     monkeypatch.setattr(local, "Child", Fake)
@@ -298,7 +299,7 @@ def test_ending_well_without_a_commit_is_not_believed(
         def share(self) -> float:
             return 1.0
 
-        def last_words(self, lines: int) -> str:
+        def last_words(self, code: int) -> str:
             return "all done!"
 
     monkeypatch.setattr(local, "Child", Liar)
@@ -306,3 +307,98 @@ def test_ending_well_without_a_commit_is_not_believed(
     only = tuple(stage for stage in dag(whole) if stage.name == "ingest")
     assert local.Executor(only, whole, run).run() == (1, 0)
     assert "ended well but committed nothing" in capsys.readouterr().err
+
+
+class Ended:
+    """A stage that has ended, one with each exit code that is left to give."""
+
+    seconds, log = 0.0, Path("the.log")
+    codes: Iterator[int]
+    words = ""
+
+    def __init__(self, *_: object) -> None:
+        self.exitcode = next(self.codes)
+
+    def poll(self) -> int:
+        return self.exitcode
+
+    def share(self) -> float:
+        return 0.0
+
+    def last_words(self, code: int) -> str:
+        return self.words
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "says"),
+    [
+        ([-9, -9, -9], 75, "killed by SIGKILL, perhaps for want of memory: choose fewer"),
+        ([-9, 78], 78, "ingest 0 failed (exit 78)"),
+        ([75, -1, 75], 75, "the disk of {run} may be full: make room, then run the same command"),
+    ],
+)
+def test_a_stage_that_could_not_say_why_it_ended(
+    codes: list[int], code: int, says: str, standin: Config, run: RunFolder,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    ended = iter(codes)
+    monkeypatch.setattr(local, "Child", type("Fake", (Ended,), {"codes": ended}))
+    monkeypatch.setattr(local.time, "sleep", lambda seconds: None)
+    whole = standin.model_copy(update={"local": config.Local(workers=1, retries=2, partitions=2)})
+    only = tuple(stage for stage in dag(whole) if stage.name == "ingest")
+    assert local.Executor(only, whole, run).run() == (code, 0)
+    assert list(ended) == []
+    assert says.format(run=run.path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped, OSError])
+def test_whatever_ends_the_executor_its_stages_end_first(
+    error: type[BaseException], standin: Config, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    class Running(Ended):
+        codes = iter([None, None])  # type: ignore[assignment]
+
+        def end(self, force: bool) -> None:
+            asked.append(force)
+            self.exitcode = -15
+
+    def show(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(local, "Child", Running)
+    monkeypatch.setattr(local.View, "show", show)
+    whole = standin.model_copy(update={"local": config.Local(workers=2, partitions=2)})
+    only = tuple(stage for stage in dag(whole) if stage.name == "ingest")
+    with pytest.raises(error):
+        local.Executor(only, whole, run).run()
+    assert asked == [False, False]
+
+
+def test_nothing_is_started_before_the_run_has_begun(
+    standin: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the photographs is told at once, and not after the server's imports."""
+    steps: list[str] = []
+
+    class Started(Exception):
+        pass
+
+    def executor(*_: object) -> None:
+        raise Started
+
+    for name in ("claim", "lock", "begin", "sweep"):
+        real = getattr(local.runs, name)
+
+        def noted(*given: Any, name: str = name, real: Callable[..., Any] = real) -> Any:
+            steps.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(local.runs, name, noted)
+    monkeypatch.setattr(local, "Executor", executor)
+    with pytest.raises(Started):
+        local.run(standin, DATA / "photos", tmp_path / "run")
+    assert [step for i, step in enumerate(steps) if step not in steps[:i]] == [
+        "claim", "lock", "begin", "sweep",
+    ]  # fmt: skip

@@ -1,0 +1,8 @@
+"""Imported once by the local fork server where detectors are evaluated. Imports only, as in
+training/preload.py."""
+
+# ruff: noqa: F401
+import segmentation_models_pytorch
+import torch
+
+import training.evaluate
