@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
+from pipeline.argo_dag import dags
 from pipeline.argo_ddp import job_template
 from pipeline.argo_pod import (
     CONFIG,
@@ -33,6 +34,10 @@ from pipeline.stage import Stage
 SAMPLES, PHOTOS = "/opt/palimpsest/tests/data/photos", "/data/photos"
 #: Where model weights lie in every pod, whatever the profile says of a laptop.
 MODELS = "/models"
+#: The first line of every rendered file.
+HEAD = "# Rendered by `palimpsest render`. Change the stages or the profile, not this file.\n"
+#: Two workflows on one run wait for each other.
+LOCK = "palimpsest-{{workflow.namespace}}-{{workflow.parameters.run-id}}"
 #: Pods of one workflow at a time.
 PARALLELISM = 64
 DAY = 24 * 3600
@@ -79,10 +84,6 @@ def workflow_template(config: Config, stages: tuple[Stage, ...]) -> Doc:
             "templates": templates(config, stages),
         },
     }  # fmt: skip
-
-
-#: Two workflows on one run wait for each other.
-LOCK = "palimpsest-{{workflow.namespace}}-{{workflow.parameters.run-id}}"
 
 
 def parameters(config: Config) -> list[Doc]:
@@ -142,50 +143,6 @@ def fetches(config: Config) -> list[Command]:
     ]  # fmt: skip
 
 
-def dags(stages: tuple[Stage, ...], fetch: list[str]) -> list[Doc]:
-    """The entrypoints and what they are made of."""
-    after_begin = ["fetch"] if fetch else ["begin"]
-    count = {"count": "{{workflow.parameters.partitions}}"}
-    span = {"start": "{{workflow.parameters.first-partition}}",
-            "end": "{{workflow.parameters.last-partition}}"}  # fmt: skip
-    begin = [task("begin"), *([task("fetch", ["begin"])] if fetch else [])]
-    item = {"arguments": {"parameters": [{"name": "partition", "value": "{{item}}"}]}}
-    partitions = task("partitions", after_begin, "partition") | item
-    inner = [stage for stage in stages if stage.scope == "shard"]
-    index = [stage for stage in stages if stage.module == "jobs.index"]
-    after = [stage for stage in stages if stage.scope == "run" and stage not in index]
-    last = {stage.name for stage in after} - {name for stage in after for name in stage.reads}
-    given = {"arguments": {"parameters": [
-        {"name": "partition", "value": "{{inputs.parameters.partition}}"}]}}  # fmt: skip
-    return [
-        dag("run", [*begin, partitions | {"withSequence": count},
-                    task("finish", ["partitions"])]),
-        dag("paint", [*begin, partitions | {"withSequence": span}]),
-        dag("partition", [edge(stage, inner) | given for stage in inner], ["partition"]),
-        dag("finish", [*(edge(stage, index) for stage in index),
-                       task("train-and-evaluate", [stage.name for stage in index])]),
-        dag("train-and-evaluate", [*(edge(stage, after) for stage in after),
-                                   task("publish", sorted(last)), task("audit", ["publish"])]),
-        *([dag("fetch", [task(name) for name in fetch])] if fetch else []),
-    ]  # fmt: skip
-
-
-def dag(name: str, tasks: list[Doc], inputs: Iterable[str] = ()) -> Doc:
-    given = {"inputs": {"parameters": [{"name": one} for one in inputs]}} if inputs else {}
-    return {"name": name, **given, "dag": {"tasks": tasks}}
-
-
-def task(name: str, needs: Iterable[str] = (), template: str = "") -> Doc:
-    depends = {"depends": " && ".join(needs)} if needs else {}
-    return {"name": name, "template": template or name, **depends}
-
-
-def edge(stage: Stage, among: Iterable[Stage]) -> Doc:
-    """The task of a stage, after those of the stages it reads that lie in the same DAG."""
-    here = {other.name for other in among}
-    return task(stage.name, [name for name in stage.reads if name in here])
-
-
 def dag_digest(stages: Iterable[Stage]) -> str:
     """sha256 (16 hex) over everything in the stages that the rendered text rests on."""
     known = [
@@ -202,44 +159,6 @@ def mounted(config: Config) -> Config:
     return config.model_copy(update={"editing": editing})
 
 
-def nodes(template: Doc, given: dict[str, str] | None = None, entrypoint: str = "") -> int:
-    """How many nodes a workflow's status holds when no pod is tried twice: one for each DAG and
-    each loop, and two for a pod with a retryStrategy (itself, and the node that counts its tries).
-    Raises KeyError for a template that is not there."""
-    spec = template["spec"]
-    known = {one["name"]: one for one in spec["templates"]}
-    values = {p["name"]: p["value"] for p in spec["arguments"]["parameters"]} | (given or {})
-
-    def count(name: str) -> int:
-        found = known[name]
-        own = 2 if "retryStrategy" in found else 1
-        return own + sum(spread(one) for one in found.get("dag", {}).get("tasks", ()))
-
-    def spread(one: dict[str, Any]) -> int:
-        if "withSequence" not in one:
-            return count(one["template"])
-        return 1 + len(sequence(one["withSequence"], values)) * count(one["template"])
-
-    return count(entrypoint or spec["entrypoint"]) + count(spec["onExit"])
-
-
-def sequence(given: dict[str, str], values: dict[str, str]) -> range:
-    """The items of a `withSequence` whose bounds are workflow parameters."""
-    bounds = {key: int(_value(text, values)) for key, text in given.items()}
-    start = bounds.get("start", 0)
-    end = bounds["end"] if "end" in bounds else start + bounds["count"] - 1
-    return range(start, end + 1) if start <= end else range(start, end - 1, -1)
-
-
-def _value(text: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        text = text.replace(f"{{{{workflow.parameters.{name}}}}}", value)
-    return text
-
-
 def rendered(config: Config, stages: tuple[Stage, ...]) -> str:
     """The file that lies in the chart."""
     return HEAD + as_yaml(workflow_template(config, stages))
-
-
-HEAD = "# Rendered by `palimpsest render`. Change the stages or the profile, not this file.\n"

@@ -13,24 +13,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline import strict
-from pipeline.argo import sequence
+from pipeline.argo_merge import filled, pod
+from pipeline.argo_nodes import sequence
 from pipeline.argo_pod import Doc
 from pipeline.errors import ConfigError
 
-TAG = re.compile(r"\{\{(.*?)\}\}", re.S)
 #: What is imitated; a key that is none of these could change a pod without our knowing.
 TEMPLATE = {"name", "inputs", "metadata", "activeDeadlineSeconds", "retryStrategy", "container",
             "resource", "dag", "nodeSelector", "tolerations", "affinity", "schedulerName",
             "priorityClassName", "serviceAccountName", "automountServiceAccountToken",
             "securityContext", "volumes"}  # fmt: skip
 REFUSED = ("templateDefaults", "podSpecPatch", "volumeClaimTemplates", "hostAliases", "hooks")
-#: A pod has these from its template, else from the DAG around it, else from the workflow.
-PLACED = ("nodeSelector", "tolerations", "affinity")
-OWN = ("schedulerName", "serviceAccountName", "automountServiceAccountToken", "securityContext")
-WHOLE = ("imagePullSecrets", "hostNetwork", "dnsPolicy", "dnsConfig")
 
 
 @dataclass(frozen=True)
@@ -138,38 +134,12 @@ class _Walk:
         if "resource" in found:
             manifest = strict.mapping(filled(found["resource"]["manifest"], inputs), path)
             return Node(path, found["name"], needs, "Job", manifest, codes, limit, last)
-        manifest = filled(self._pod(copy.deepcopy(found), around), inputs)
+        manifest = filled(pod(copy.deepcopy(found), around, self.spec), inputs)
         manifest["metadata"] |= {
             "name": f"{self.scope['workflow.name']}-{name}",
             "namespace": self.scope["workflow.namespace"],
         }
         return Node(path, found["name"], needs, "Pod", manifest, codes, limit, last)
-
-    def _pod(self, found: Doc, around: Doc) -> Doc:
-        spec, whole = self.spec, self.spec.get("podMetadata", {})
-        own = found.get("metadata", {})
-        meta = {kind: whole.get(kind, {}) | own.get(kind, {}) for kind in ("labels", "annotations")}
-        meta["labels"] = {"workflows.argoproj.io/workflow": "{{workflow.name}}",
-                          "workflows.argoproj.io/completed": "false"} | meta["labels"]  # fmt: skip
-        pod: Doc = {"restartPolicy": "Never"}
-        for keys, places in ((PLACED, (found, around, spec)), (OWN, (found, spec)),
-                             (WHOLE, (spec,))):  # fmt: skip
-            for key in keys:
-                said = [place[key] for place in places if place.get(key) is not None]
-                pod |= {key: said[0]} if said else {}
-        priority = found.get("priorityClassName", spec.get("podPriorityClassName"))
-        pod |= {"priorityClassName": priority} if priority else {}
-        if "activeDeadlineSeconds" in found:
-            pod["activeDeadlineSeconds"] = found["activeDeadlineSeconds"]
-        main = {**found["container"], "name": "main"}
-        volumes = {v["name"]: v for v in [*spec.get("volumes", ()), *found.get("volumes", ())]}
-        mounted = list(dict.fromkeys(mount["name"] for mount in main.get("volumeMounts", ())))
-        for name in [name for name in mounted if name not in volumes]:
-            raise ConfigError(f"template {found['name']} mounts the volume {name!r}, which the "
-                              "workflow does not have")  # fmt: skip
-        pod |= {"containers": [main], "volumes": [volumes[name] for name in mounted]}
-        meta = {kind: said for kind, said in meta.items() if said}
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod}
 
 
 def _inputs(template: Doc) -> list[str]:
@@ -193,23 +163,6 @@ def retried(expression: str) -> frozenset[int]:
     """The exit codes that a retryStrategy's expression lists."""
     found = re.search(r"in \[([-\d, ]*)\]", expression)
     return frozenset(int(code) for code in found[1].split(",")) if found else frozenset()
-
-
-def filled(node: Any, scope: dict[str, str]) -> Any:
-    """A tree with all its tags replaced; a ConfigError for a tag that nobody defines."""
-    if isinstance(node, str):
-        return TAG.sub(lambda tag: _value(tag[1].strip(), scope), node)
-    if isinstance(node, dict):
-        return {key: filled(value, scope) for key, value in node.items()}
-    if isinstance(node, list):
-        return [filled(value, scope) for value in node]
-    return node
-
-
-def _value(name: str, scope: dict[str, str]) -> str:
-    if name not in scope:
-        raise ConfigError(f"{{{{{name}}}}} is not defined: known are {', '.join(sorted(scope))}")
-    return scope[name]
 
 
 def members(job: Doc, name: str, namespace: str = "default") -> tuple[Doc, ...]:
