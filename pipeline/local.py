@@ -66,6 +66,9 @@ def run(config: Config, photos: Path, out: Path) -> int:
         runs.sweep(folder)
         code, computed = Executor(stages, config, folder).run()
         if code != OK:
+            if folder.committed("index", 0):  # a detector failed; the dataset is whole
+                publish.dataset(folder, config)
+                print(f"the dataset is finished: {folder.path / 'dataset'}", flush=True)
             return code
         publish.everything(folder, config)
     found = audit.audit(out)

@@ -402,3 +402,13 @@ def test_nothing_is_started_before_the_run_has_begun(
     assert [step for i, step in enumerate(steps) if step not in steps[:i]] == [
         "claim", "lock", "begin", "sweep",
     ]  # fmt: skip
+
+
+def test_a_detector_that_fails_does_not_keep_the_dataset_back(
+    copy: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(copy.path / "dataset")
+    monkeypatch.setattr(local.Executor, "run", lambda executor: (78, 0))
+    assert again(copy) == 78
+    assert (copy.path / "dataset" / "index.json").is_file()
+    assert f"the dataset is finished: {copy.path / 'dataset'}" in capsys.readouterr().out
