@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from pipeline.cluster import commands as cluster
 from pipeline.errors import guard
 
 PHOTOS = Path("tests/data/photos")
@@ -40,16 +41,31 @@ def parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("run", type=Path, help="the folder of the run")
     audit.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+    doctor = commands.add_parser("doctor", help="check that runs can be kept and models read here")
+    doctor.add_argument("--data", type=Path, help="the folder that holds runs (default: runs)")
+    doctor.add_argument("--models", type=Path, help="the folder of model weights")
+    doctor.add_argument("--profile", help="look for the models of this profile or YAML file")
+    doctor.add_argument("--gpu", action="store_true", help="a GPU must be there")
+    doctor.add_argument(
+        "--port", type=int, help="metrics must be servable here (with --data: 9090)"
+    )
+    cluster.add(commands)
+
+    render = commands.add_parser("render", help="write the chart's and the manifests' workflows "
+                                 "from the DAG")  # fmt: skip
+    render.add_argument("--check", action="store_true", help="write nothing; fail if they differ")
+    render.add_argument("--profile", help="only this one, a shipped profile or a YAML file")
+    render.add_argument("--chart", type=Path, help="the chart to write into (charts/palimpsest)")
     return main
 
 
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    if args.command == "show":
-        return _show(args)
-    if args.command == "audit":
-        return _audit(args)
-    return _run(args)
+    if args.command in cluster.NAMES:
+        return cluster.main(args)
+    does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render}
+    return does[args.command](args)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -77,6 +93,18 @@ def _run(args: argparse.Namespace) -> int:
     photos = args.photos or ROOT / PHOTOS
     out = args.out or Path("runs") / chosen.profile
     return local.run(chosen, photos, out)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from pipeline import doctor
+
+    return doctor.main(args)
+
+
+def _render(args: argparse.Namespace) -> int:
+    from pipeline import render
+
+    return render.main_render(args.check, args.profile, args.chart)
 
 
 def entry() -> None:

@@ -60,7 +60,7 @@ def test_audit_of_a_run_not_begun_yet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("show", "--profile", "dmeo"), "no profile 'dmeo': give one of demo, paper"),
+        (("show", "--profile", "dmeo"), "no profile 'dmeo': give one of demo, one-family, paper"),
         (("run", "--photos", "/nowhere"), "no folder of photographs at /nowhere"),
     ],
 )

@@ -1,0 +1,47 @@
+"""stop: Argo is asked to end the workflow, and what is left is said."""
+
+import pytest
+
+from pipeline.cluster import stop
+from tests.pipeline.cluster.apiserver import Object, Store
+from tests.pipeline.cluster.conftest import Call, node, workflow
+
+
+def obey(one: Object) -> None:
+    if "shutdown" in one["spec"]:
+        one["status"].update(phase="Failed", message="Stopped with strategy 'Stop'")
+
+
+@pytest.mark.parametrize(("args", "how"), [([], "Stop"), (["--now"], "Terminate")])
+def test_it_asks_and_waits(store: Store, palimpsest: Call, args: list[str], how: str) -> None:
+    running = store.put("workflows", workflow("r1", "Running", node("begin", None, "Succeeded")))
+    store.looked = obey
+    code, out, err = palimpsest("stop", "r1", *args)
+    assert (code, err) == (0, "") and running["spec"]["shutdown"] == how
+    first, last = out.splitlines()
+    assert first.startswith("stopping palimpsest-demo-r1 (")
+    assert last.startswith("stopped palimpsest-demo-r1: 1 steps had succeeded; `palimpsest submit ")
+
+
+def test_what_has_ended_is_let_be(store: Store, palimpsest: Call) -> None:
+    store.put("workflows", workflow("r1", "Succeeded"))
+    code, out, _ = palimpsest("stop", "r1")
+    assert (code, out) == (0, "palimpsest-demo-r1 has ended already (Succeeded)\n")
+    assert not any(line.startswith("PATCH") for line in store.asked)
+
+
+def test_who_may_not(store: Store, palimpsest: Call) -> None:
+    store.put("workflows", workflow("r1", "Running"))
+    store.forbidden.add(("patch", "workflows"))
+    code, _, err = palimpsest("stop", "r1")
+    assert code == 78 and "you may not patch workflows.argoproj.io in namespace lab" in err
+
+
+def test_a_controller_that_is_down(
+    store: Store, palimpsest: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("workflows", workflow("r1", "Running"))
+    monkeypatch.setattr(stop, "PATIENCE", 0.1)
+    code, out, err = palimpsest("stop", "r1")
+    assert code == 75 and out.startswith("stopping ")
+    assert "has not ended within 0 s: is Argo's workflow controller up?" in err
