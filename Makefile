@@ -3,13 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--python-version 3.11 --custom-compile-command "make lock"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint figures picture lock clean
+.PHONY: help demo test lint figures picture images sbom e2e-containers lock clean
+
+# Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
+REGISTRY =
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE = docker.io/library/python:3.11-slim-bookworm
+SOURCE =
+IMAGES = base torch editor train
+BUILD = $(if $(shell command -v buildah),buildah bud --layers,docker build)
+RUN = $(if $(shell command -v podman),podman,docker) run
+image = $(if $(REGISTRY),$(REGISTRY)/)palimpsest/$(1):$(VERSION)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready ## set up, then the whole run on the sample photographs (runs/demo)
 	@$(BIN)/palimpsest run --profile demo
@@ -29,9 +41,33 @@ figures: $(VENV)/ready ## run the demo twice and print the README's figures
 picture: $(VENV)/ready ## draw the DAG into README.md anew
 	@$(BIN)/python -m pipeline.picture README.md
 
-lock: $(VENV)/ready ## resolve requirements.in into requirements.txt, with hashes
-	$(UV) pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-		--custom-compile-command "make lock" -o requirements.txt requirements.in
+images: ## build the container images with buildah or docker (IMAGES=base for one)
+	@for image in $(IMAGES); do \
+		echo "building $(call image,$$image)"; \
+		$(BUILD) --file images/$$image/Dockerfile --tag $(call image,$$image) \
+			--build-arg BASE=$(BASE) --build-arg TORCH=$(call image,torch) \
+			--build-arg VERSION=$(VERSION) --build-arg SOURCE=$(SOURCE) \
+			--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude '*' || echo unknown) . \
+			|| exit; \
+	done
+
+sbom: ## list what is in each image as build/sbom/<image>.cdx.json (CycloneDX 1.6)
+	@mkdir -p build/sbom
+	@for image in $(IMAGES); do \
+		$(RUN) --rm --interactive --network none --read-only $(call image,$$image) python - \
+			$$image $(VERSION) <images/sbom.py >build/sbom/$$image.cdx.json || exit; \
+		echo "build/sbom/$$image.cdx.json"; \
+	done
+
+e2e-containers: $(VENV)/ready ## the demo as pods in real containers (podman), three of them killed
+	@$(BIN)/python -m tests.e2e.containers
+
+lock: $(VENV)/ready ## resolve every requirements.in into its requirements.txt, with hashes
+	$(COMPILE) -o requirements.txt requirements.in
+	@for image in $(IMAGES); do \
+		$(COMPILE) --no-annotate --constraint requirements.txt \
+			-o images/$$image/requirements.txt images/$$image/requirements.in || exit; \
+	done
 
 clean: ## remove the environment and the demo's run
 	rm -rf $(VENV) runs/demo

@@ -1,0 +1,72 @@
+"""A workflow as real containers ends with the dataset of a run on this machine.
+
+The seed of the kills is printed; PALIMPSEST_KILL_SEED=... replays it.
+"""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from pipeline import code
+from tests.e2e import containers, engine
+
+ROOT = Path(__file__).parents[2]
+PROFILE = ROOT / "tests" / "data" / "standin.yaml"
+WHY = engine.lacking()
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The base image, built anew from this checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in engine.settings(tmp_path_factory.mktemp("podman")).items():
+            patch.setenv(name, value)
+        engine.build(("base",))
+    return f"palimpsest/base:{engine.version()}"
+
+
+@pytest.fixture(autouse=True)
+def podman_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in engine.settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+def inside(image: str, *command: str) -> str:
+    return engine.podman("run", "--rm", "--network", "none", "--read-only", image, "python",
+                         *command)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(bool(WHY), reason=WHY or "-")
+def test_the_image_holds_this_very_code_for_a_user_without_rights(image: str) -> None:
+    assert inside(image, "-c", "from pipeline import code; print(code.digest())") == code.digest()
+    assert inside(image, "-c", "import os; print(os.getuid(), os.getgid())") == "10001 10001"
+    held = inside(image, "-c", "import os; print(*sorted(os.listdir('.')))")
+    assert held == "CREDITS.md LICENSE images jobs pipeline tests training"
+    compiled = "import importlib.util as u, os; print(os.path.exists(u.cache_from_source('{}')))"
+    assert inside(image, "-c", compiled.format("pipeline/loop.py")) == "True"
+    pip = (
+        "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-m', 'pip', 'check']))"
+    )
+    assert inside(image, pip) == "No broken requirements found."
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(bool(WHY), reason=WHY or "-")
+def test_pods_of_which_three_are_killed_make_the_dataset_of_a_local_run(
+    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = int(os.environ.get("PALIMPSEST_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
+    template, maps = containers.bare(PROFILE)
+    parameters = {"photos": "/opt/palimpsest/tests/data/photos"}
+    with capsys.disabled():
+        print(f"\nstandin: PALIMPSEST_KILL_SEED={seed}", flush=True)
+    outcome = containers.rehearse(template, maps, {"base"}, parameters, seed, kills=3)
+    assert len(outcome.tally.kills) == 3
+    assert outcome.digest == containers.local(str(PROFILE), tmp_path / "local")
+    with capsys.disabled():
+        print(containers.summary(outcome, outcome.digest))
