@@ -28,8 +28,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from pipeline import events
+
 OK, BUG, TRANSIENT, SUSPECT, PERMANENT = 0, 1, 75, 76, 78
 INTERRUPTED = 128 + signal.SIGINT
+#: A file that Kubernetes puts into each container; what it holds is said of a pod that has ended.
+TERMINATION_LOG = "/dev/termination-log"
 
 #: What a full, sick or vanished disk says. Retrying may help; changing the config will not.
 TRANSIENT_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EFBIG, errno.EINTR}
@@ -149,14 +153,29 @@ def guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
         raise
     except BaseException as error:
         code, sentence = explain(error)
-        with suppress(OSError):  # the disk that is full holds the log, too
-            if sentence:
-                print(f"palimpsest: {sentence}", file=sys.stderr, flush=True)
-            else:
-                traceback.print_exc()
+        _last_words(code, sentence, traceback.format_exc())
         return code
     finally:
         _let_go()
+
+
+def _last_words(code: int, sentence: str, trace: str) -> None:
+    """The sentence, or of a bug the traceback: for people on stderr; where logs are JSON as an
+    event, too; and in a pod where Kubernetes looks for its termination message."""
+    sentence = events.clean(sentence)
+    why = {"sentence": sentence} if sentence else {"traceback": trace}
+    if events.as_json():
+        with suppress(OSError):
+            events.say("failed", "", level="error", exit_code=code, **why)
+    with suppress(OSError):  # the disk that is full holds the log, too
+        if sentence:
+            print(f"palimpsest: {sentence}", file=sys.stderr, flush=True)
+        elif not events.as_json():
+            sys.stderr.write(trace)
+    with suppress(OSError):
+        handle = os.open(TERMINATION_LOG, os.O_WRONLY | os.O_TRUNC)  # never made: not every pod's
+        with os.fdopen(handle, "w", errors="backslashreplace") as log:
+            log.write((sentence or trace)[-2000:])
 
 
 @contextmanager

@@ -1,16 +1,18 @@
 """Every failure has its exit code and, where one sentence says it all, that sentence."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline import errors
+from pipeline import errors, events
 
 LIMITED = """
 import resource, sys
@@ -178,3 +180,49 @@ def test_guard_leaves_the_signal_as_it_was_and_works_off_the_main_thread() -> No
     thread.start()
     thread.join()
     assert codes == [4]
+
+
+@pytest.fixture
+def speaker() -> Iterator[None]:
+    yield
+    events.speak_for({}, "human")
+
+
+def test_a_failure_is_an_event_and_its_sentence_the_pods_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    speaker: None,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(errors, "TERMINATION_LOG", str(tmp_path / "log"))
+    (tmp_path / "log").write_text("of an attempt before, and longer than this one's sentence")
+
+    def main(argv: list[str]) -> int:
+        events.speak_for({"run": "r1", "stage": "ingest"}, "json")
+        raise errors.ConfigError("unknown key\nstage: done \x1b[2J")
+
+    assert errors.guard(main, []) == 78
+    said = capsys.readouterr()
+    event = json.loads(said.out)
+    assert (event["event"], event["level"], event["exit_code"]) == ("failed", "error", 78)
+    assert event["stage"] == "ingest"
+    assert said.err == "palimpsest: unknown key\\nstage: done \\x1b[2J\n"
+    assert (tmp_path / "log").read_text() == "unknown key\\nstage: done \\x1b[2J"
+
+
+def test_a_bug_in_json_is_one_line_with_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    speaker: None,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(errors, "TERMINATION_LOG", str(tmp_path / "log"))
+    (tmp_path / "log").touch()
+    events.speak_for({"stage": "ingest"}, "json")
+    assert errors.guard(lambda argv: 1 // 0, []) == 1
+    said = capsys.readouterr()
+    assert said.err == "" and "ZeroDivisionError" in json.loads(said.out)["traceback"]
+    assert (tmp_path / "log").read_text().endswith("ZeroDivisionError: integer division or modulo "
+                                                   "by zero\n")  # fmt: skip
+
+
+def test_no_termination_log_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "TERMINATION_LOG", str(tmp_path / "log"))
+    assert errors.guard(lambda argv: 1 // 0, []) == 1
+    assert not (tmp_path / "log").exists()
