@@ -1,0 +1,102 @@
+"""The schema and the README are what `pipeline.schema` makes of the types and of values.yaml."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from pipeline import config, schema
+from pipeline.cards import HOMES, card, known
+from pipeline.errors import ConfigError
+from pipeline.values import Digests, Values
+from tests.charts.rendered import CHART, values
+
+TEXT = (CHART / "values.yaml").read_text()
+
+
+def test_nobody_forgot_to_render() -> None:
+    for path, text in schema.rendered().items():
+        assert path.read_text() == text, f"{path}: run `python -m pipeline.schema`"
+
+
+def test_defaults_have_a_type_and_types_have_a_default() -> None:
+    found = yaml.safe_load(TEXT)
+    model = Values.model_validate(found)
+    assert model.model_dump(mode="json", by_alias=True, exclude_unset=True) == found
+    full = model.model_dump(mode="json", by_alias=True)
+    free = ("parameters", "digests")
+    for section in ("images", "storage", "models", "pods", "gpu", "workflow", "networkPolicy"):
+        assert full[section].keys() == found[section].keys(), section
+        for key, inner in found[section].items():
+            if isinstance(inner, dict) and inner and key not in free:
+                assert full[section][key].keys() == inner.keys(), key
+
+
+def test_the_schema_is_one_and_takes_the_value_sets() -> None:
+    found = json.loads((CHART / "values.schema.json").read_text())
+    Draft7Validator.check_schema(found)
+    assert not list(Draft7Validator(found).iter_errors(yaml.safe_load(TEXT)))
+    assert found["properties"]["storage"]["description"].startswith("The claims.")
+
+
+def test_no_level_takes_an_unknown_key() -> None:
+    """Every object with known properties refuses others; the parameters' are checked by name."""
+    found = json.loads((CHART / "values.schema.json").read_text())
+    sections = {"": found, **found["definitions"]}
+    loose = [
+        name
+        for name, section in sections.items()
+        if "properties" in section and section.get("additionalProperties") is not False
+    ]
+    assert loose == ["Parameters"]
+    assert len(sections) > 25
+
+
+def test_a_shipped_profile_may_be_said_again_but_for_what_shapes_it() -> None:
+    found = json.loads((CHART / "values.schema.json").read_text())
+    check = Draft7Validator({**found, "$ref": "#/definitions/Config"})
+    whole = config.load("paper").model_dump(mode="json")
+    sections = {"Config": whole, "Editing": whole["editing"], "Local": whole["local"],
+                "Detector": whole["detectors"]["deeplabv3plus"]}  # fmt: skip
+    for name, keys in schema.KEPT.items():
+        for key in sorted(keys):
+            assert list(check.iter_errors(whole)), f"{key} is not refused"
+            del sections[name][key]
+    assert list(check.iter_errors(whole)) == []
+
+
+def test_digests_are_for_the_images_there_are() -> None:
+    roles = [role for role in HOMES if role != "detectors"]
+    images = {card(role, name).image for role in roles for name in known(role)}
+    assert {"base", "train", *images} == set(Digests.model_fields)
+
+
+def test_a_key_without_a_comment_or_a_type_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match=r"a\.b has no comment"):
+        schema.entries("# An a.\na:\n  b: 1\n")
+    with pytest.raises(ConfigError, match=r"storage\.dta has no type"):
+        schema.values_schema("# The storage.\nstorage:\n  # Data.\n  dta: 1\n")
+    with pytest.raises(ConfigError, match="no <!-- values --> markers"):
+        schema.chart_readme(TEXT, "# palimpsest\n")
+
+
+def test_the_readme_lists_every_key() -> None:
+    readme = (CHART / "README.md").read_text()
+    rows = [line for line in readme.splitlines() if line.startswith("| `")]
+    keys = [".".join(entry.path) for entry in schema.entries(TEXT) if len(entry.path) > 1]
+    assert all(any(row.startswith(f"| `{key}` |") for row in rows) for key in keys)
+    assert '| `gpu.resourceName` | `"nvidia.com/gpu"` |' in readme
+    assert values("mig")["gpu"]["resourceName"] in readme
+
+
+@pytest.mark.parametrize("name", ["Chart.yaml", "values.yaml", "ci"])
+def test_style(name: str) -> None:
+    rules = YamlLintConfig(file=str(Path(__file__).parent / "yamllint.yaml"))
+    paths = sorted((CHART / name).glob("*")) if (CHART / name).is_dir() else [CHART / name]
+    assert paths
+    for path in paths:
+        assert [str(fault) for fault in linter.run(path.read_text(), rules)] == [], path
