@@ -14,8 +14,9 @@ def all_runs(cluster: Cluster) -> list[Object]:
     return sorted(ours, key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True)
 
 
-def newest(cluster: Cluster, run: str) -> Object:
-    """The workflow at work on `run`, else the last that was. Raises a sentence if there is none."""
+def meant(cluster: Cluster, run: str) -> list[Object]:
+    """The workflows at work on `run` (several paint ranges of a large one), else the last that was.
+    Raises a sentence if there is none."""
     checked(run)
     every = all_runs(cluster)
     ours = [one for one in every if run_of(one) == run]
@@ -25,4 +26,4 @@ def newest(cluster: Cluster, run: str) -> Object:
             f"there is no workflow of run {run} in namespace {cluster.namespace} (runs there: "
             f"{known}): submit it, or choose another --namespace"
         )
-    return next((one for one in ours if live(one)), ours[0])
+    return [one for one in ours if live(one)] or ours[:1]

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.cluster import status
 from pipeline.cluster.api import STAGE, Cluster, Object
-from pipeline.cluster.found import newest
+from pipeline.cluster.found import meant
 from pipeline.cluster.refusals import Absent, NotYet
 from pipeline.cluster.status import INTERRUPTED, until_ended
 from pipeline.errors import PalimpsestError, TransientError
@@ -29,16 +29,16 @@ _RANK = "batch.kubernetes.io/job-completion-index"
 
 def main(args: argparse.Namespace) -> int:
     cluster = Cluster(args.context, args.namespace)
-    name = newest(cluster, args.run)["metadata"]["name"]
+    names = [one["metadata"]["name"] for one in meant(cluster, args.run)]
     try:
-        return _follow(cluster, name, args) if args.follow else _once(cluster, name, args)
+        return _follow(cluster, names, args) if args.follow else _once(cluster, names, args)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _once(cluster: Cluster, name: str, args: argparse.Namespace) -> int:
+def _once(cluster: Cluster, names: list[str], args: argparse.Namespace) -> int:
     """Pod after pod, the oldest first."""
-    pods = _chosen(cluster, name, args)
+    pods = _chosen(cluster, names, args)
     for pod in pods:
         try:
             for line in cluster.log(pod["metadata"]["name"], follow=False):
@@ -48,19 +48,19 @@ def _once(cluster: Cluster, name: str, args: argparse.Namespace) -> int:
         except Absent:
             print(f"{title(pod)}: the pod is gone", file=sys.stderr)
     if not pods:
-        print(f"no pods of {name} match: those that have succeeded are removed after a while, "
-              f"others may not have begun; see `palimpsest status {args.run}{cluster.options}`",
-              file=sys.stderr)  # fmt: skip
+        print(f"no pods of {', '.join(names)} match: those that have succeeded are removed after a "
+              "while, others may not have begun; see `palimpsest status "
+              f"{args.run}{cluster.options}`", file=sys.stderr)  # fmt: skip
     return 0
 
 
-def _follow(cluster: Cluster, name: str, args: argparse.Namespace) -> int:
-    """All pods at once, as they speak, until the workflow has ended and all has been said."""
+def _follow(cluster: Cluster, names: list[str], args: argparse.Namespace) -> int:
+    """All pods at once, as they speak, until the workflows have ended and all is said."""
     said: queue.Queue[str] = queue.Queue()
     readers: dict[str, threading.Thread] = {}
 
     def look(found: Object) -> None:
-        for pod in _chosen(cluster, name, args):
+        for pod in _chosen(cluster, names, args):
             uid = pod["metadata"]["uid"]
             begun = (pod.get("status") or {}).get("phase") not in (None, "Pending")
             if uid not in readers and begun:
@@ -69,7 +69,8 @@ def _follow(cluster: Cluster, name: str, args: argparse.Namespace) -> int:
                 )
                 readers[uid].start()
 
-    until_ended(cluster, name, look, lambda wait: _print(said, wait))
+    for name in names:
+        until_ended(cluster, name, look, lambda wait: _print(said, wait))
     while any(reader.is_alive() for reader in readers.values()):
         _print(said, 0.1)
     _print(said, 0.0)
@@ -106,9 +107,9 @@ def _read(cluster: Cluster, pod: Object, said: queue.Queue[str]) -> None:
             return
 
 
-def _chosen(cluster: Cluster, name: str, args: argparse.Namespace) -> list[Object]:
+def _chosen(cluster: Cluster, names: list[str], args: argparse.Namespace) -> list[Object]:
     return [
-        pod for pod in cluster.pods(name, args.stage or "")
+        pod for name in names for pod in cluster.pods(name, args.stage or "")
         if not _waits_for_a_job(pod)
         and (args.partition is None or partition(pod).split("/")[0] == str(args.partition))
     ]  # fmt: skip

@@ -18,13 +18,12 @@ from pipeline.cluster.nodes import (
     Hidden,
     Step,
     nodes,
-    parameters,
     phase,
-    planned,
     run_of,
     seconds,
     steps,
 )
+from pipeline.cluster.planned import planned
 from pipeline.events import clean
 
 #: More partitions than this are counted, not shown one by one.
@@ -34,11 +33,12 @@ FAILURES = 10
 COLOURS = {GOOD: "green", "Failed": "red", "Error": "red", "Running": "cyan"}
 
 
-def workflow(found: Object, now: datetime) -> RenderableType:
+def workflow(found: Object, now: datetime, height: int = 0) -> RenderableType:
+    """Everything, or with a `height` no more lines than that, as far as stages can be left out."""
     run, name = run_of(found), found["metadata"]["name"]
     state = phase(found)
     head = Text.assemble(
-        f"run {run} · {name} · ", (state, COLOURS.get(state, "")), f" · {_time(found, now)}"
+        f"run {run} · {name} · ", (state, COLOURS.get(state, "")), f" · {time_of(found, now)}"
     )
     message = (found.get("status") or {}).get("message", "")
     lines: list[RenderableType] = [head]
@@ -53,16 +53,30 @@ def workflow(found: Object, now: datetime) -> RenderableType:
             "Argo's own interface shows each"
         ))  # fmt: skip
         return Group(*lines)
-    every = _every(found)
+    every = every_step(found)
     if not every:
         lines.append(Text("nothing has begun yet"))
         return Group(*lines)
     done = sum(step.phase == GOOD for step in every)
-    lines += [_bar("all steps", every, f"{done}/{len(every)}"), _stages(every)]
-    return Group(*lines, *_failures(every))
+    said = _failures(every)
+    lines.append(_bar("all steps", every, f"{done}/{len(every)}"))
+    stages = _by_stage(every)
+    if height and len(stages) + len(lines) + 2 * len(said) + 1 > height:
+        lines += _left_out(stages)
+    lines.append(_stages(stages))
+    return Group(*lines, *said)
 
 
-def _every(found: Object) -> list[Step]:
+def _left_out(stages: dict[str, list[Step]]) -> list[Text]:
+    """Take out the stages of which nothing is under way, and say how many they are."""
+    done = [name for name, of in stages.items() if all(step.phase == GOOD for step in of)]
+    later = [name for name, of in stages.items() if all(step.phase == "Waiting" for step in of)]
+    for name in [*done, *later]:
+        del stages[name]
+    return [Text(f"{len(done)} stages done, {len(later)} wait for others", style="dim")]
+
+
+def every_step(found: Object) -> list[Step]:
     """What has begun, and what the template says will begin."""
     begun = {(step.stage, step.partition): step for step in steps(found)}
     plan = planned(found)
@@ -70,14 +84,14 @@ def _every(found: Object) -> list[Step]:
     return [*ordered, *begun.values()]
 
 
-def _stages(every: list[Step]) -> Table:
+def _stages(stages: dict[str, list[Step]]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     table.add_column("stage", no_wrap=True)
     table.add_column("", width=18)
     table.add_column("", justify="right", width=4)
     table.add_column("partitions", no_wrap=True)
     table.add_column("retries", justify="right")
-    for stage, of in _by_stage(every).items():
+    for stage, of in stages.items():
         retries = sum(step.retries for step in of)
         table.add_row(stage, _share_bar(of, 18), f"{_share(of):.0%}", _cells(of),
                       str(retries) if retries else "")  # fmt: skip
@@ -143,7 +157,7 @@ def _failures(every: list[Step]) -> list[Text]:
 def ended(found: Object) -> list[str]:
     """A line for each stage of which every partition has ended."""
     lines = []
-    for stage, of in _by_stage(_every(found)).items():
+    for stage, of in _by_stage(every_step(found)).items():
         if all(step.phase in ENDED for step in of):
             bad = sum(step.phase in BAD for step in of)
             how = f"{bad} of {len(of)} failed" if bad else "done"
@@ -152,30 +166,7 @@ def ended(found: Object) -> list[str]:
     return lines
 
 
-def runs(every: list[Object], now: datetime, namespace: str) -> RenderableType:
-    if not every:
-        return Text(f"no runs in namespace {namespace}")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("run", "workflow", "phase", "steps", "time", "partitions"):
-        table.add_column(column, no_wrap=True)
-    for one in every:
-        state = phase(one)
-        table.add_row(
-            clean(run_of(one)), one["metadata"]["name"], Text(state, COLOURS.get(state, "")),
-            _counted(one), _time(one, now), clean(parameters(one).get("partitions", "")),
-        )  # fmt: skip
-    return table
-
-
-def _counted(one: Object) -> str:
-    try:
-        every = _every(one)
-    except Hidden:
-        return "hidden"
-    return f"{sum(step.phase == GOOD for step in every)}/{len(every)}"
-
-
-def _time(found: Object, now: datetime) -> str:
+def time_of(found: Object, now: datetime) -> str:
     whole = int(seconds(found, now))
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {whole % 60:02} s"

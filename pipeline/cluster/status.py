@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.live import Live
 
-from pipeline.cluster import screen
+from pipeline.cluster import overview, screen
 from pipeline.cluster.api import WORKFLOWS, Cluster, Object
-from pipeline.cluster.found import all_runs, newest
+from pipeline.cluster.found import all_runs, meant
 from pipeline.cluster.nodes import BAD, GOOD, Hidden, live, nodes, phase, run_of
 from pipeline.errors import BUG, OK, TransientError
 from pipeline.events import clean
@@ -27,13 +27,19 @@ def main(args: argparse.Namespace) -> int:
     cluster = Cluster(args.context, args.namespace)
     console = Console(highlight=False)
     if args.run is None:
-        console.print(screen.runs(all_runs(cluster), datetime.now(UTC), cluster.namespace))
+        console.print(overview.table(all_runs(cluster), datetime.now(UTC), cluster.namespace))
         return OK
-    found = newest(cluster, args.run)
+    found = meant(cluster, args.run)
     if args.watch:
-        return watch(cluster, found["metadata"]["name"], args.run)
-    console.print(screen.workflow(found, datetime.now(UTC)))
-    return outcome(found)
+        codes = []
+        for one in found:
+            codes.append(watch(cluster, one["metadata"]["name"], args.run))
+            if codes[-1] == INTERRUPTED:
+                break
+        return max(codes)
+    for one in found:
+        console.print(screen.workflow(one, datetime.now(UTC)))
+    return max(outcome(one) for one in found)
 
 
 def outcome(found: Object) -> int:
@@ -98,7 +104,9 @@ def _live(cluster: Cluster, name: str, console: Console) -> Object:
         return until_ended(
             cluster,
             name,
-            lambda found: shown.update(screen.workflow(found, datetime.now(UTC)), refresh=True),
+            lambda found: shown.update(
+                screen.workflow(found, datetime.now(UTC), console.height - 1), refresh=True
+            ),
         )
 
 

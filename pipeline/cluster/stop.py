@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.cluster.api import Cluster
-from pipeline.cluster.found import newest
+from pipeline.cluster.api import Cluster, Object
+from pipeline.cluster.found import meant
 from pipeline.cluster.nodes import GOOD, Hidden, live, phase, steps
 from pipeline.cluster.status import INTERRUPTED, until_ended
 
@@ -19,23 +19,29 @@ HOW = {
 
 def main(args: argparse.Namespace) -> int:
     cluster = Cluster(args.context, args.namespace)
-    found = newest(cluster, args.run)
-    name = found["metadata"]["name"]
-    if not live(found):
-        print(f"{name} has ended already ({phase(found)})")
+    found = meant(cluster, args.run)
+    if not live(found[0]):
+        print(f"{found[0]['metadata']['name']} has ended already ({phase(found[0])})")
         return 0
+    names = [one["metadata"]["name"] for one in found]
     how = "Terminate" if args.now else "Stop"
-    cluster.shut_down(name, how)
-    print(f"stopping {name} ({HOW[how]})", flush=True)
+    for name in names:
+        cluster.shut_down(name, how)
+        print(f"stopping {name} ({HOW[how]})", flush=True)
     try:
-        found = until_ended(cluster, name, lambda found: None, patience=PATIENCE)
+        for name in names:
+            ended = until_ended(cluster, name, lambda found: None, patience=PATIENCE)
+            print(f"stopped {name}: {_done(ended)}", flush=True)
     except KeyboardInterrupt:
-        print(f"\n{name} goes on stopping: `palimpsest status {args.run}{cluster.options}`")
+        print(f"\nit goes on stopping: `palimpsest status {args.run}{cluster.options}`")
         return INTERRUPTED
-    try:
-        done = f"{sum(step.phase == GOOD for step in steps(found))} steps had succeeded"
-    except Hidden:
-        done = "what had succeeded is kept"
-    print(f"stopped {name}: {done}; `palimpsest submit --run-id {args.run}{cluster.options}` "
-          "(with the same profile) goes on from there")  # fmt: skip
+    print(f"`palimpsest submit --run-id {args.run}{cluster.options}` (with the same profile) goes "
+          "on from there")  # fmt: skip
     return 0
+
+
+def _done(found: Object) -> str:
+    try:
+        return f"{sum(step.phase == GOOD for step in steps(found))} steps had succeeded"
+    except Hidden:
+        return "what had succeeded is kept"

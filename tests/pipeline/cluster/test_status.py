@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.cluster import nodes, status
+from pipeline.cluster import planned, status
 from tests.pipeline.cluster.apiserver import Object, Store
 from tests.pipeline.cluster.conftest import Call, node, workflow
 
@@ -70,12 +70,30 @@ def test_many_partitions_are_counted(store: Store, palimpsest: Call) -> None:
     assert " ".join(rows(out)["ingest"][-7:]) == "1 succeeded 1 running 28 waiting 3"
 
 
+def test_a_low_terminal_shows_what_is_under_way() -> None:
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from pipeline.cluster import screen
+
+    console, now = Console(width=100), datetime.now(UTC)
+    with console.capture() as low:
+        console.print(screen.workflow(workflow("r1", "Running", BEGUN), now, 8))
+    with console.capture() as high:
+        console.print(screen.workflow(workflow("r1", "Running", BEGUN), now, 20))
+    assert "1 stages done, 1 wait for others" in low.get()
+    assert {"ingest", "edit-1-sdxl"} <= set(rows(low.get()))
+    assert not {"begin", "report"} & set(rows(low.get()))
+    assert {"begin", "ingest", "edit-1-sdxl", "report"} <= set(rows(high.get()))
+
+
 def test_a_range_of_partitions(store: Store) -> None:
     part = workflow("r1", "Running", {}, entrypoint="paint")
     part["spec"]["arguments"]["parameters"] += [
         {"name": "first-partition", "value": "5"}, {"name": "last-partition", "value": "7"},
     ]  # fmt: skip
-    plan = nodes.planned(part)
+    plan = planned.planned(part)
     assert plan[0] == ("begin", None) and plan[1:4] == [("ingest", n) for n in (5, 6, 7)]
     assert len(plan) == 7
 
@@ -140,8 +158,12 @@ def test_the_live_workflow_of_a_run_is_meant_else_the_newest(
     for name, one in (("first", first), ("second", second), ("third", third)):
         one["metadata"]["name"] = name
         store.put("workflows", one)
-    assert " · first · " in palimpsest("status", "r1")[1]
-    first["status"]["phase"] = "Failed"
+    seen = palimpsest("status", "r1")[1]
+    assert " · first · " in seen and " · third · " not in seen
+    second["status"]["phase"] = "Running"
+    seen = palimpsest("status", "r1")[1]
+    assert " · first · " in seen and " · second · " in seen
+    first["status"]["phase"] = second["status"]["phase"] = "Failed"
     assert " · third · " in palimpsest("status", "r1")[1]
 
 
@@ -169,6 +191,19 @@ def test_a_watch_ends_with_the_runs_outcome(
     assert lines.index("begin: done") < lines.index("ingest: done, 3 retries")
     good = "palimpsest-demo-r1 has succeeded: run r1 is complete"
     assert lines[-1].startswith("palimpsest-demo-r1 has failed (" if code else good)
+
+
+def test_a_watch_in_a_terminal_draws_over_itself(
+    store: Store, palimpsest: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    store.put("workflows", workflow("r1", "Running"))
+    script(store, ("Running", {}), ("Running", BEGUN), ("Succeeded", BEGUN))
+    code, out, err = palimpsest("status", "r1", "--watch")
+    assert (code, err) == (0, "")
+    assert "\x1b[2K" in out and "1:45%" in out
+    assert out.endswith("palimpsest-demo-r1 has succeeded: run r1 is complete\n")
 
 
 def test_submit_and_watch(store: Store, palimpsest: Call) -> None:

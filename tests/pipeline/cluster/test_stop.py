@@ -18,9 +18,20 @@ def test_it_asks_and_waits(store: Store, palimpsest: Call, args: list[str], how:
     store.looked = obey
     code, out, err = palimpsest("stop", "r1", *args)
     assert (code, err) == (0, "") and running["spec"]["shutdown"] == how
-    first, last = out.splitlines()
+    first, second, last = out.splitlines()
     assert first.startswith("stopping palimpsest-demo-r1 (")
-    assert last.startswith("stopped palimpsest-demo-r1: 1 steps had succeeded; `palimpsest submit ")
+    assert second == "stopped palimpsest-demo-r1: 1 steps had succeeded"
+    assert last.startswith("`palimpsest submit --run-id r1` (with the same profile) goes on")
+
+
+def test_every_workflow_of_a_large_run_is_stopped(store: Store, palimpsest: Call) -> None:
+    for name in ("first", "second"):
+        one = workflow("r1", "Running", entrypoint="paint")
+        one["metadata"]["name"] = name
+        store.put("workflows", one)
+    store.looked = obey
+    code, out, _ = palimpsest("stop", "r1")
+    assert code == 0 and "stopped first: " in out and "stopped second: " in out
 
 
 def test_what_has_ended_is_let_be(store: Store, palimpsest: Call) -> None:
