@@ -68,6 +68,7 @@ class Models(Section):
     offline: bool
     endpoint: Annotated[str, Field(pattern=r"^(https?://\S+)?$")]
     tokenSecret: Name
+    env: dict[str, str]
 
 
 class Pods(Section):

@@ -18,7 +18,7 @@ Doc = dict[str, Any]
 SETS = {path.name.removesuffix("-values.yaml"): path for path in (CHART / "ci").glob("*.yaml")}
 NAMES = ["defaults", *sorted(SETS)]
 NAMESPACE = "research"
-FEW = {"partitions": "2", "last-partition": "1"}
+FEW = {"partitions": "1", "last-partition": "0"}
 
 
 @cache

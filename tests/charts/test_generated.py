@@ -93,7 +93,7 @@ def test_the_readme_lists_every_key() -> None:
     assert values("mig")["gpu"]["resourceName"] in readme
 
 
-@pytest.mark.parametrize("name", ["Chart.yaml", "values.yaml", "ci"])
+@pytest.mark.parametrize("name", ["Chart.yaml", "values.yaml", "checkov.yaml", "ci"])
 def test_style(name: str) -> None:
     rules = YamlLintConfig(file=str(Path(__file__).parent / "yamllint.yaml"))
     paths = sorted((CHART / name).glob("*")) if (CHART / name).is_dir() else [CHART / name]

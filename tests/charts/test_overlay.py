@@ -173,6 +173,14 @@ def test_offline_closes_the_way_out() -> None:
         assert env.count("HF_HUB_OFFLINE") == 1
 
 
+def test_a_mirror_and_a_proxy_are_for_fetching_pods() -> None:
+    models = {"endpoint": "https://hub.example.org", "env": {"HTTPS_PROXY": "http://p:3128"}}
+    for node in nodes(render({"profiles": ["paper"], "models": models})):
+        env = {one["name"]: one.get("value") for one in main(node)["env"]}
+        fetches = node.template.startswith("fetch-")
+        assert ("HF_ENDPOINT" in env, "HTTPS_PROXY" in env) == (fetches, fetches)
+
+
 def test_the_executor_may_do_no_more_than_it_must() -> None:
     docs = objects("restricted")
     rules = {doc["metadata"]["name"]: doc["rules"] for doc in of("Role", docs)}

@@ -115,5 +115,6 @@
 {{- $env := default list .container.env -}}
 {{- if .root.Values.models.offline -}}{{- $env = append $env (dict "name" "HF_HUB_OFFLINE" "value" "1") -}}{{- end -}}
 {{- with .root.Values.models.endpoint -}}{{- $env = append $env (dict "name" "HF_ENDPOINT" "value" .) -}}{{- end -}}
+{{- range $name, $value := .root.Values.models.env -}}{{- $env = append $env (dict "name" $name "value" $value) -}}{{- end -}}
 {{- if $env -}}{{- $_ := set .container "env" $env -}}{{- end -}}
 {{- end -}}
