@@ -57,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument("--check", action="store_true", help="write nothing; fail if they differ")
     render.add_argument("--profile", help="only this one, a shipped profile or a YAML file")
     render.add_argument("--chart", type=Path, help="the chart to write into (charts/palimpsest)")
+
+    lint = commands.add_parser("lint", help="check workflows, charts, images and manifests")
+    lint.add_argument("files", nargs="*", type=Path, help="files and folders, - for standard "
+                      "input (default: the project's own)")  # fmt: skip
     return main
 
 
@@ -64,7 +68,8 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     if args.command in cluster.NAMES:
         return cluster.main(args)
-    does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render}
+    does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render,
+            "lint": _lint}  # fmt: skip
     return does[args.command](args)
 
 
@@ -105,6 +110,12 @@ def _render(args: argparse.Namespace) -> int:
     from pipeline import render
 
     return render.main_render(args.check, args.profile, args.chart)
+
+
+def _lint(args: argparse.Namespace) -> int:
+    from pipeline import lint
+
+    return lint.main_lint(args.files)
 
 
 def entry() -> None:

@@ -58,7 +58,7 @@ def _checked(args: argparse.Namespace) -> dict[str, str]:
 def fullname(release: str) -> str:
     """What the chart calls its objects."""
     full = release if "palimpsest" in release else f"{release}-palimpsest"
-    return full[:63].rstrip("-")
+    return full[:40].rstrip("-")
 
 
 def _template(cluster: Cluster, release: str, profile: str) -> Object:

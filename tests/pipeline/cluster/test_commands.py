@@ -22,7 +22,7 @@ def spied(*args: str) -> subprocess.CompletedProcess[str]:
 def test_help_imports_no_client() -> None:
     done = spied("--help")
     assert (done.returncode, done.stderr) == (0, "HEAVY ")
-    for name in ("submit", "status", "logs", "stop", "doctor", "render"):
+    for name in ("submit", "status", "logs", "stop", "doctor", "render", "lint"):
         assert f"\n    {name} " in done.stdout
 
 

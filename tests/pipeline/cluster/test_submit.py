@@ -38,6 +38,7 @@ def test_the_run_is_the_templates_where_none_is_given(store: Store, palimpsest: 
 
 def test_another_release(store: Store, palimpsest: Call) -> None:
     assert fullname("my-palimpsest") == "my-palimpsest" and fullname("r") == "r-palimpsest"
+    assert fullname("a" * 30) == "a" * 30 + "-palimpses"
     store.put("workflowtemplates", template("r-palimpsest-demo"))
     assert palimpsest("submit", "--release", "r")[0] == 0
 
