@@ -32,6 +32,8 @@ def connect(context: str | None) -> tuple[Any, str]:
         )
     except Exception as error:  # login plugins and half-written files raise anything
         raise _unusable(files[0], error) from error
+    if not settings.host.startswith(("https://", "http://")):
+        raise _unusable(files[0], f"the server {settings.host!r} is no https:// address")
     return _client(settings), namespace
 
 
@@ -67,7 +69,7 @@ def _in_pod(settings: client.Configuration, where: str) -> tuple[Any, str]:
         ) from None
 
 
-def _unusable(path: Path, error: Exception) -> PermanentError:
+def _unusable(path: Path, error: object) -> PermanentError:
     return PermanentError(f"the kubeconfig {path} cannot be used ({clean(str(error))}): correct "
                           "it, or name another in KUBECONFIG")  # fmt: skip
 
