@@ -130,6 +130,8 @@ def _overrides() -> Schema:
     """The schema of a config of which every key may be left out."""
     schema = _schema(Config)
     schema["properties"]["seed"] = {"type": "integer", "minimum": 0, "maximum": EXACT}
+    share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}  # zero is another DAG
+    schema["definitions"]["Bases"]["properties"]["ai_share"] = share
     for name, section in {"Config": schema, **schema["definitions"]}.items():
         section.pop("required", None)
         for key in KEPT.get(name, ()):

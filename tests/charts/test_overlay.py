@@ -9,7 +9,7 @@ import pytest
 import yaml
 from helm_python.errors import HelmError
 
-from pipeline import config, pods, schema
+from pipeline import argo, config, dag, pods, schema
 from tests.charts.rendered import CHART, NAMESPACE, nodes, notes, objects, of, render, workflow
 
 Doc = dict[str, Any]
@@ -43,6 +43,29 @@ def test_an_override_of_the_config_leaves_the_rest() -> None:
     assert found.detectors["deeplabv3plus"].steps == 1000
     changed = {"samples", "editing", "detectors"}
     assert found.model_dump(exclude=changed) == shipped.model_dump(exclude=changed)
+
+
+def test_an_override_keeps_the_order_and_so_the_graph() -> None:
+    """The order of families is the order of stages; the workflow was rendered from them."""
+    given = {
+        name: {
+            "seed": 7, "keep_score": 0, "edit_types": {"removal": 0}, "bases": {"ai_share": 0.25},
+            "editing": {"guidance": 2.5},
+            "detectors": {"deeplabv3plus": {"learning_rate": 1e-7, "pretrained": False}},
+        }
+        for name in ("demo", "paper", "one-family")
+    }  # fmt: skip
+    docs = render({"config": given})
+    for name in given:
+        (text,) = (doc["data"]["config.yaml"] for doc in of("ConfigMap", docs)
+                   if doc["metadata"]["name"] == f"palimpsest-config-{name}")  # fmt: skip
+        found = config.parse(text, name)
+        assert (found.seed, found.keep_score, found.edit_types["removal"]) == (7, 0, 0)
+        assert (found.bases.ai_share, found.editing.guidance) == (0.25, 2.5)
+        detector = found.detectors["deeplabv3plus"]
+        assert (detector.learning_rate, detector.pretrained) == (1e-7, False)
+        shipped = config.read(CHART / "files" / "config" / f"{name}.yaml")
+        assert argo.dag_digest(dag.dag(found)) == argo.dag_digest(dag.dag(shipped))
 
 
 def test_the_name_of_a_release_is_in_every_name() -> None:

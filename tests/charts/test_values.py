@@ -68,6 +68,7 @@ def test_nor_is_it_in_a_section(section: str) -> None:
         ({"pods": {"shmSize": "8GB"}}, "/pods/shmSize"),
         ({"config": {"paper": {"seed": 2**60}}}, "/config/paper/seed': maximum"),
         ({"config": {"paper": {"val_share": 1}}}, "/config/paper/val_share"),
+        ({"config": {"paper": {"bases": {"ai_share": 0}}}}, "/config/paper/bases/ai_share"),
         ({"gpu": None}, "missing property 'gpu'"),
     ],
 )

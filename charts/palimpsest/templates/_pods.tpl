@@ -11,7 +11,7 @@ template of a workflow (with `container`) or the spec of a pod (with `containers
 {{/* Node selector and tolerations of .spec: of all pods, of GPU pods, of its family; Argo does not merge them. */}}
 {{- define "palimpsest.scheduling" -}}
 {{- $values := .root.Values -}}
-{{- $selector := merge (dict) (default dict .family.nodeSelector) (ternary $values.gpu.nodeSelector dict .gpu) $values.pods.nodeSelector (default dict .spec.nodeSelector) -}}
+{{- $selector := mergeOverwrite (dict) (default dict .spec.nodeSelector) $values.pods.nodeSelector (ternary $values.gpu.nodeSelector dict .gpu) (default dict .family.nodeSelector) -}}
 {{- $tolerations := concat (default list .spec.tolerations) $values.pods.tolerations (ternary $values.gpu.tolerations list .gpu) (default list .family.tolerations) | uniq -}}
 {{- if $selector -}}{{- $_ := set .spec "nodeSelector" $selector -}}{{- end -}}
 {{- if $tolerations -}}{{- $_ := set .spec "tolerations" $tolerations -}}{{- end -}}
