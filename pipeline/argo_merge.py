@@ -15,7 +15,7 @@ TAG = re.compile(r"\{\{(.*?)\}\}", re.S)
 PLACED = ("nodeSelector", "tolerations", "affinity")
 OWN = ("schedulerName", "serviceAccountName", "automountServiceAccountToken", "securityContext")
 #: What counts as not said.
-EMPTY = (None, {}, [], "")
+EMPTY: tuple[Any, ...] = (None, {}, [], "")
 WHOLE = ("imagePullSecrets", "hostNetwork", "dnsPolicy", "dnsConfig")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.argo_pod import Doc
+from pipeline.errors import ConfigError
 
 
 def nodes(template: Doc, given: dict[str, str] | None = None, entrypoint: str = "") -> int:
@@ -31,8 +32,12 @@ def nodes(template: Doc, given: dict[str, str] | None = None, entrypoint: str = 
 
 
 def sequence(given: dict[str, str], values: dict[str, str]) -> range:
-    """The items of a `withSequence` whose bounds are workflow parameters."""
-    bounds = {key: int(_value(text, values)) for key, text in given.items()}
+    """The items of a `withSequence` whose bounds are workflow parameters. Raises a ConfigError for
+    bounds that are no numbers."""
+    try:
+        bounds = {key: int(_value(text, values)) for key, text in given.items()}
+    except ValueError as error:
+        raise ConfigError(f"withSequence {given}: {error}: give whole numbers") from None
     start = bounds.get("start", 0)
     end = bounds["end"] if "end" in bounds else start + bounds["count"] - 1
     return range(start, end + 1) if start <= end else range(start, end - 1, -1)

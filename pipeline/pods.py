@@ -12,7 +12,7 @@ import copy
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 from pipeline import strict
@@ -80,6 +80,7 @@ class _Walk:
         self.spec, self.values, self.scope = spec, values, scope
         self.templates = {one["name"]: one for one in spec["templates"]}
         self.nodes: list[Node] = []
+        self.open: list[str] = []  # the DAGs that we are in
 
     def enter(
         self, name: str, path: str, inputs: dict[str, str], around: Doc, needs: tuple[str, ...],
@@ -95,12 +96,16 @@ class _Walk:
             where = path or name
             self.nodes.append(self._leaf(found, where, inputs, around, needs, last))
             return (where,)
+        if name in self.open:
+            raise ConfigError(f"template {name} calls itself")
+        self.open.append(name)
         tasks = {one["name"]: one for one in found["dag"]["tasks"]}
         edges = {one: _needs(task, tasks, name) for one, task in tasks.items()}
         ends: dict[str, tuple[str, ...]] = {}
-        for one in _ordered(edges):
+        for one in _ordered(edges, name):
             before = tuple(end for other in edges[one] for end in ends[other]) or needs
             ends[one] = tuple(self._task(tasks[one], path, inputs, found, before, last))
+        self.open.pop()
         inner = {other for names in edges.values() for other in names}
         return tuple(end for one in tasks if one not in inner for end in ends[one])
 
@@ -155,8 +160,11 @@ def _needs(task: Doc, tasks: Iterable[str], dag: str) -> list[str]:
     return names
 
 
-def _ordered(edges: dict[str, list[str]]) -> Iterable[str]:
-    return TopologicalSorter(edges).static_order()
+def _ordered(edges: dict[str, list[str]], dag: str) -> Iterable[str]:
+    try:
+        return list(TopologicalSorter(edges).static_order())
+    except CycleError as error:
+        raise ConfigError(f"template {dag} has a cycle: {' -> '.join(error.args[1])}") from None
 
 
 def retried(expression: str) -> frozenset[int]:

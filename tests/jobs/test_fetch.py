@@ -1,0 +1,139 @@
+"""Weights are fetched once, whole, and never as somebody they are not for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from httpx2 import ConnectTimeout, Request, Response
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from jobs import fetch
+from pipeline import config
+from pipeline.cards import card
+from pipeline.errors import OK, PERMANENT, TRANSIENT, guard
+
+REQUEST = Request("GET", "https://hub.example.org")
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Path:
+    """The config of one family with real weights below tmp_path."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"profile: mine\nsamples: 4\nfamilies: {{sdxl: 1, glide: 2, heal: 3}}\n"
+        f"editing: {{folder: {tmp_path / 'models'}}}\n"
+    )
+    return path
+
+
+class Hub:
+    """Stands for the hub: writes what would be downloaded, or raises `error`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.error: Exception | None = None
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", self.download)
+
+    def download(self, repo: str, local_dir: Path, **how: Any) -> None:
+        self.asked.append({"repo": repo, **how})
+        local_dir.mkdir(parents=True, exist_ok=True)
+        (local_dir / "config.json").write_text("{}")
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return Hub(monkeypatch)
+
+
+def argv(mounted: Path, family: str = "sdxl") -> list[str]:
+    return ["--family", family, "--config", str(mounted)]
+
+
+def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> None:
+    (folder,) = card("editors", "sdxl").folders(mounted.parent / "models")
+    assert guard(fetch.main, argv(mounted)) == OK
+    assert [path.name for path in folder.iterdir()] == ["config.json"]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name], "nothing is left"
+    assert guard(fetch.main, argv(mounted)) == OK
+    (asked,) = hub.asked
+    assert asked["repo"] == card("editors", "sdxl").repos[0] and asked["token"] is False
+    assert not any(
+        pattern.endswith((".py", ".bin", ".ckpt")) for pattern in asked["allow_patterns"]
+    )
+
+
+def test_the_token_is_read_from_its_file(
+    mounted: Path, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "HUB_TOKEN", str(tmp_path))
+    (tmp_path / "token").write_text("hf_secret\n")
+    assert guard(fetch.main, argv(mounted)) == OK
+    assert hub.asked[0]["token"] == "hf_secret"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (GatedRepoError("no", response=Response(403, request=REQUEST)), PERMANENT,
+         "is gated: accept its licence on the hub"),
+        (RepositoryNotFoundError("no", response=Response(404, request=REQUEST)), PERMANENT,
+         "is not on the hub, or not for this token"),
+        (LocalEntryNotFoundError("no route\nmore"), TRANSIENT, "could not be fetched (no route)"),
+        (ConnectTimeout(""), TRANSIENT, "could not be fetched (ConnectTimeout)"),
+        (OSError(28, "No space left on device"), TRANSIENT, "No space left on device"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_is_one_sentence_and_leaves_no_folder(
+    mounted: Path, hub: Hub, error: Exception, code: int, says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    hub.error = error
+    assert guard(fetch.main, argv(mounted)) == code
+    said = capsys.readouterr().err.strip()
+    assert says in said and "\n" not in said
+    (folder,) = card("editors", "sdxl").folders(mounted.parent / "models")
+    assert not folder.exists()
+    hub.error = None
+    assert guard(fetch.main, argv(mounted)) == OK and folder.is_dir()
+
+
+def test_weights_that_are_on_no_hub_are_asked_for(
+    mounted: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guard(fetch.main, argv(mounted, "glide")) == PERMANENT
+    assert (
+        "glide-inpaint is on no hub: put its converted checkpoint into" in capsys.readouterr().err
+    )
+    (mounted.parent / "models" / "glide-inpaint").mkdir(parents=True)
+    assert guard(fetch.main, argv(mounted, "glide")) == OK
+    assert guard(fetch.main, argv(mounted, "heal")) == OK, "a family without weights needs none"
+    assert not hub.asked
+
+
+def test_a_family_that_the_config_does_not_have(
+    mounted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guard(fetch.main, argv(mounted, "flux")) == PERMANENT
+    assert "no such family, it has sdxl, glide, heal" in capsys.readouterr().err
+
+
+def test_tiny_weights_are_built(mounted: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    from jobs.tiny import cache
+
+    def ensure(family: str, root: Path) -> Path:
+        built.append(family)
+        return root / "tiny" / family
+
+    monkeypatch.setattr(cache, "ensure", ensure)
+    chosen = config.read(mounted)
+    tiny = chosen.model_copy(update={"editing": chosen.editing.model_copy(
+        update={"weights": "tiny"})})  # fmt: skip
+    assert fetch.ensure(tiny, "sdxl") == [mounted.parent / "models" / "tiny" / "sdxl"]
+    assert fetch.ensure(tiny, "heal") == []
+    assert built == ["sdxl"] and not hub.asked
