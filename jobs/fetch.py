@@ -1,4 +1,4 @@
-"""Put one family's weights where its editor looks for them, unless they are there.
+"""Put one model's weights where the jobs look for them, unless they are there.
 
     python -m jobs.fetch --family sdxl --config /etc/palimpsest/config.yaml
 
@@ -14,37 +14,47 @@ from pathlib import Path
 
 from pipeline import config
 from pipeline.argo_pod import HUB_TOKEN
-from pipeline.cards import card
+from pipeline.cards import Role, card
 from pipeline.config import Config
 from pipeline.errors import ConfigError, InputError, TransientError, guard
 from pipeline.stage import _Parser
 
-#: What an editor reads of a repository. Never code, never pickles.
+#: What is read of a repository. Never code, never pickles.
 PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
 
 
 def main(argv: list[str]) -> int:
-    parser = _Parser(prog="jobs.fetch", description="fetch a family's weights", allow_abbrev=False)
-    parser.add_argument("--family", required=True, help="the name of a family of the config")
+    parser = _Parser(prog="jobs.fetch", description="fetch a model's weights", allow_abbrev=False)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--family", help="a family of the config")
+    which.add_argument("--vlm", help="the config's vlm")
+    which.add_argument("--segmenter", help="the config's segmenter")
     parser.add_argument("--config", type=Path, required=True, help="the mounted config")
     args: argparse.Namespace = parser.parse_args(argv)
     chosen = config.read(args.config)
-    if args.family not in chosen.families:
-        known = ", ".join(chosen.families)
-        raise ConfigError(f"--family {args.family}: the config has no such family, it has {known}")
-    for folder in ensure(chosen, args.family):
-        print(f"{args.family}: {folder}", flush=True)
+    known: dict[Role, tuple[str, str | None, list[str]]] = {
+        "editors": ("family", args.family, list(chosen.families)),
+        "vlms": ("vlm", args.vlm, [chosen.vlm]),
+        "segmenters": ("segmenter", args.segmenter, [chosen.segmenter]),
+    }
+    for role, (key, name, names) in known.items():
+        if name is None:
+            continue
+        if name not in names:
+            raise ConfigError(f"--{key} {name}: the config has {', '.join(names)}")
+        for folder in ensure(chosen, role, name):
+            print(f"{name}: {folder}", flush=True)
     return 0
 
 
-def ensure(chosen: Config, family: str) -> list[Path]:
-    """The folders of a family's weights, each made if it is missing."""
+def ensure(chosen: Config, role: Role, name: str) -> list[Path]:
+    """The folders of a model's weights, each made if it is missing."""
     root = Path(chosen.editing.folder).expanduser()
-    facts = card("editors", family)
+    facts = card(role, name)
     if chosen.editing.weights == "tiny":
         from jobs.tiny.cache import ensure as built
 
-        return [built(family, root)] if facts.repos else []
+        return [built(name, root)] if facts.repos else []
     pairs = list(zip(facts.repos, facts.folders(root), strict=True))
     for repo, folder in pairs:
         if not folder.is_dir():
@@ -69,7 +79,7 @@ def download(repo: str, folder: Path) -> None:
                          "that account in the secret palimpsest-hf-token") from None  # fmt: skip
     except RepositoryNotFoundError:
         raise InputError(f"{repo} is not on the hub, or not for this token: put its files into "
-                         f"{folder}, or change the family's card") from None  # fmt: skip
+                         f"{folder}, or change the model's card") from None  # fmt: skip
     except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
         if getattr(error, "errno", None) is not None:
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.argo_pod import Doc
+from pipeline.argo_pod import Doc, argo_name
 from pipeline.stage import Stage
 
 
@@ -46,8 +46,8 @@ def dag(name: str, tasks: list[Doc], inputs: Iterable[str] = ()) -> Doc:
 
 
 def task(name: str, needs: Iterable[str] = (), template: str = "") -> Doc:
-    depends = {"depends": " && ".join(needs)} if needs else {}
-    return {"name": name, "template": template or name, **depends}
+    depends = {"depends": " && ".join(argo_name(one) for one in needs)} if needs else {}
+    return {"name": argo_name(name), "template": argo_name(template or name), **depends}
 
 
 def edge(stage: Stage, among: Iterable[Stage]) -> Doc:

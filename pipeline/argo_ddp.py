@@ -12,6 +12,7 @@ from pipeline.argo_pod import (
     HOURS,
     POD_SECURITY,
     Doc,
+    argo_name,
     container,
     metadata,
     resources,
@@ -45,7 +46,7 @@ def job_template(stage: Stage, argv: list[str], profile: str) -> Doc:
     """The template of a stage that `stage.processes` pods compute together."""
     manifest = as_yaml(job(stage, argv, profile))
     return {
-        "name": stage.name,
+        "name": argo_name(stage.name),
         "metadata": {"labels": metadata(stage)["labels"]},
         "retryStrategy": retry(RETRY_JOB),
         "resource": {
@@ -62,6 +63,7 @@ def job(stage: Stage, argv: list[str], profile: str) -> Doc:
     """The Job itself. A bug (exit 1) ends it for good only where there is one process: of several,
     those that lose their connection to a killed one end with a traceback, too."""
     own = metadata(stage)
+    name = argo_name(stage.name)[:LONGEST]
     final = [PERMANENT] if stage.processes > 1 else [BUG, PERMANENT]
     whole = {"workflows.argoproj.io/workflow": "{{workflow.name}}"}
     own["labels"] = {**own["labels"], **whole}
@@ -69,7 +71,7 @@ def job(stage: Stage, argv: list[str], profile: str) -> Doc:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"generateName": f"{stage.name[:LONGEST]}-", "labels": own["labels"]},
+        "metadata": {"generateName": f"{name}-", "labels": own["labels"]},
         "spec": {
             "completionMode": "Indexed",
             "completions": stage.processes,

@@ -170,11 +170,16 @@ def container(module: str, args: list[str], image: str, gpu_gib: int = 0) -> Doc
     }
 
 
+def argo_name(name: str) -> str:
+    """A stage's name as Argo takes it; families may have an underscore in theirs."""
+    return name.replace("_", "-")
+
+
 def stage_pod(stage: Stage, argv: list[str]) -> Doc:
     """The template of a stage that one process computes."""
     inputs = {"inputs": {"parameters": [{"name": "partition"}]}} if stage.scope == "shard" else {}
     return {
-        "name": stage.name,
+        "name": argo_name(stage.name),
         **inputs,
         "metadata": metadata(stage),
         "activeDeadlineSeconds": HOURS.get(stage.module, 8) * HOUR,
@@ -192,7 +197,7 @@ def command_pod(command: Command, retried: bool = True) -> Doc:
     kind = command.name.split("-")[0]
     again = {"retryStrategy": retry(RETRY_POD)} if retried else {}
     return {
-        "name": command.name,
+        "name": argo_name(command.name),
         "metadata": {"labels": labels(kind, command.name, command.family)},
         "activeDeadlineSeconds": HOURS.get(command.module, 8) * HOUR,
         **again,

@@ -12,7 +12,7 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Repo
 
 from jobs import fetch
 from pipeline import config
-from pipeline.cards import card
+from pipeline.cards import Card, card
 from pipeline.errors import OK, PERMANENT, TRANSIENT, guard
 
 REQUEST = Request("GET", "https://hub.example.org")
@@ -119,7 +119,26 @@ def test_a_family_that_the_config_does_not_have(
     mounted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert guard(fetch.main, argv(mounted, "flux")) == PERMANENT
-    assert "no such family, it has sdxl, glide, heal" in capsys.readouterr().err
+    assert "--family flux: the config has sdxl, glide, heal" in capsys.readouterr().err
+    assert guard(fetch.main, ["--config", str(mounted)]) == PERMANENT
+    assert "--family --vlm --segmenter is required" in capsys.readouterr().err
+
+
+def test_the_vlm_and_the_segmenter_have_weights_too(
+    mounted: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Card(title="t", image="editor", repos=("org/a-model", "org/another"))
+    monkeypatch.setattr(fetch, "card", lambda role, name: real)
+    where = ["--config", str(mounted)]
+    assert guard(fetch.main, ["--vlm", "rules", *where]) == OK
+    assert [asked["repo"] for asked in hub.asked] == ["org/a-model", "org/another"]
+    assert sorted(path.name for path in (mounted.parent / "models").iterdir()) == [
+        "a-model", "another"
+    ]  # fmt: skip
+    assert guard(fetch.main, ["--segmenter", "classical", *where]) == OK
+    assert len(hub.asked) == 2, "they are there"
+    assert guard(fetch.main, ["--vlm", "nope", *where]) == PERMANENT
+    assert "--vlm nope: the config has rules" in capsys.readouterr().err
 
 
 def test_tiny_weights_are_built(mounted: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +153,6 @@ def test_tiny_weights_are_built(mounted: Path, hub: Hub, monkeypatch: pytest.Mon
     chosen = config.read(mounted)
     tiny = chosen.model_copy(update={"editing": chosen.editing.model_copy(
         update={"weights": "tiny"})})  # fmt: skip
-    assert fetch.ensure(tiny, "sdxl") == [mounted.parent / "models" / "tiny" / "sdxl"]
-    assert fetch.ensure(tiny, "heal") == []
+    assert fetch.ensure(tiny, "editors", "sdxl") == [mounted.parent / "models" / "tiny" / "sdxl"]
+    assert fetch.ensure(tiny, "editors", "heal") == []
     assert built == ["sdxl"] and not hub.asked

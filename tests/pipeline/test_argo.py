@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import yaml
 from pipeline import argo, argo_pod, config, dag, pods, strict
 from pipeline.argo_nodes import nodes
 from pipeline.argo_pod import Doc
+from pipeline.cards import Card
 from pipeline.code import ROOT
 from pipeline.config import PROFILES, Config
 from pipeline.stage import Stage
@@ -64,6 +66,30 @@ def test_every_stage_is_one_template_that_runs_its_argv(one: Rendered) -> None:
             assert main["args"] == argv
         assert main["image"] == f"palimpsest/{stage.image}:{argo_pod.VERSION}"
     assert len(one.templates) == len(one.doc["spec"]["templates"]), "a name is used twice"
+
+
+def test_every_model_with_weights_is_fetched(
+    demo: Rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = dict.fromkeys(("sdxl", "flux", "my_vlm"), Card("t", "editor", repos=("o/r",)))
+    monkeypatch.setattr(argo, "card", lambda role, name: real.get(name, Card("t", "base")))
+    chosen = demo.config.model_copy(update={"vlm": "my_vlm"})
+    found = argo.fetches(chosen)
+    assert [one.args[0] for one in found] == ["--family=sdxl", "--family=flux", "--vlm=my_vlm"]
+    templates = argo.workflow_template(chosen, demo.stages)["spec"]["templates"]
+    names = [one["name"] for one in templates]
+    assert "fetch-my-vlm" in names and all(re.fullmatch("[a-z0-9][-a-z0-9]*", one) for one in names)
+
+
+def test_every_stage_has_a_name_that_argo_takes(demo: Rendered) -> None:
+    odd = tuple(
+        dataclasses.replace(stage, name=stage.name.replace("sdxl", "my_net"),
+                            reads=tuple(read.replace("sdxl", "my_net") for read in stage.reads))
+        for stage in demo.stages
+    )  # fmt: skip
+    doc = argo.workflow_template(demo.config, odd)
+    found = {node.template for node in pods.expand(doc)}
+    assert "edit-1-my-net" in found and not any("_" in name for name in found)
 
 
 def test_the_version_is_the_projects() -> None:
