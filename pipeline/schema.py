@@ -25,7 +25,7 @@ CHART = ROOT / "charts" / "palimpsest"
 KEPT = {
     "Config": {"profile", "photos", "families", "turns", "vlm", "segmenter"},
     "Editing": {"weights", "folder", "device"},
-    "Detector": {"tasks", "processes", "device"},
+    "Detector": {"tasks", "processes", "device", "pretrained"},
     "Local": {"partitions", "workers", "retries"},
 }
 #: Helm reads numbers as floats; larger ones would not survive it.

@@ -1,7 +1,10 @@
 """The schema and the README are what `pipeline.schema` makes of the types and of values.yaml."""
 
+import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,11 +12,11 @@ from jsonschema import Draft7Validator
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from pipeline import config, schema
+from pipeline import argo, config, dag, schema
 from pipeline.cards import HOMES, card, known
 from pipeline.errors import ConfigError
 from pipeline.values import Digests, Values
-from tests.charts.rendered import CHART, values
+from tests.charts.rendered import CHART, Doc, values
 
 TEXT = (CHART / "values.yaml").read_text()
 
@@ -67,6 +70,58 @@ def test_a_shipped_profile_may_be_said_again_but_for_what_shapes_it() -> None:
             assert list(check.iter_errors(whole)), f"{key} is not refused"
             del sections[name][key]
     assert list(check.iter_errors(whole)) == []
+
+
+def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from leaves(value, (*path, key))
+    else:
+        yield path, node
+
+
+def others(value: Any) -> list[Any]:
+    """Values that the key of `value` may have instead; some will not be valid."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, str):
+        return ["random", "centre", "paste", "full", "float16", "json", "x"]
+    return [value + 8, value - 1, value / 2] if isinstance(value, int | float) else [4]
+
+
+def changed(whole: Doc, path: tuple[str, ...], value: Any) -> config.Config | None:
+    copy = json.loads(json.dumps(whole))
+    functools.reduce(dict.__getitem__, path[:-1], copy)[path[-1]] = value
+    try:
+        return config.Config.model_validate(copy)
+    except ValueError:
+        return None
+
+
+def test_what_a_site_may_set_shapes_no_workflow() -> None:
+    found = json.loads((CHART / "values.schema.json").read_text())
+    check = Draft7Validator({**found, "$ref": "#/definitions/Config"})
+    before = config.load("one-family")
+    whole = before.model_dump(mode="json")
+    same = graph(before)
+    shaping = {}
+    for path, value in leaves(whole):
+        for other in others(value):
+            said = functools.reduce(lambda inner, key: {key: inner}, reversed(path), other)
+            after = changed(whole, path, other)
+            if after is not None and after != before and check.is_valid(said):
+                shaping[".".join(path)] = graph(after) != same
+                break
+    assert [key for key, shapes in shaping.items() if shapes] == []
+    assert {"seed", "bases.crops", "editing.batch", "regions.max_area", "keep_score",
+            "detectors.deeplabv3plus.steps"} <= set(shaping)  # fmt: skip
+
+
+def graph(chosen: config.Config) -> Doc:
+    """The rendered workflow without its description."""
+    found: Doc = argo.workflow_template(chosen, dag.dag(chosen))
+    del found["metadata"]["annotations"]["workflows.argoproj.io/description"]
+    return found
 
 
 def test_digests_are_for_the_images_there_are() -> None:

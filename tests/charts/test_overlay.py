@@ -51,7 +51,7 @@ def test_an_override_keeps_the_order_and_so_the_graph() -> None:
         name: {
             "seed": 7, "keep_score": 0, "edit_types": {"removal": 0}, "bases": {"ai_share": 0.25},
             "editing": {"guidance": 2.5},
-            "detectors": {"deeplabv3plus": {"learning_rate": 1e-7, "pretrained": False}},
+            "detectors": {"deeplabv3plus": {"learning_rate": 1e-7, "encoder": "resnet34"}},
         }
         for name in ("demo", "paper", "one-family")
     }  # fmt: skip
@@ -63,7 +63,7 @@ def test_an_override_keeps_the_order_and_so_the_graph() -> None:
         assert (found.seed, found.keep_score, found.edit_types["removal"]) == (7, 0, 0)
         assert (found.bases.ai_share, found.editing.guidance) == (0.25, 2.5)
         detector = found.detectors["deeplabv3plus"]
-        assert (detector.learning_rate, detector.pretrained) == (1e-7, False)
+        assert (detector.learning_rate, detector.encoder) == (1e-7, "resnet34")
         shipped = config.read(CHART / "files" / "config" / f"{name}.yaml")
         assert argo.dag_digest(dag.dag(found)) == argo.dag_digest(dag.dag(shipped))
 

@@ -47,7 +47,8 @@ def test_what_shapes_the_graph_is_no_value(key: str) -> None:
 
 @pytest.mark.parametrize("section", ["editing", "detectors", "local"])
 def test_nor_is_it_in_a_section(section: str) -> None:
-    keys = {"editing": ["weights", "folder", "device"], "detectors": ["tasks", "processes"],
+    keys = {"editing": ["weights", "folder", "device"],
+            "detectors": ["tasks", "processes", "device", "pretrained"],
             "local": ["partitions", "workers", "retries"]}[section]  # fmt: skip
     for key in keys:
         inner: Doc = {"d": {key: "x"}} if section == "detectors" else {key: "x"}
