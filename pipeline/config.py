@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,6 +41,11 @@ def _device(name: str) -> str:
 Device = Annotated[str, AfterValidator(_device)]
 
 
+def _weights(name: str, weights: Collection[float]) -> None:
+    if not weights or min(weights) < 0 or not 0 < sum(weights) < math.inf:
+        raise ValueError(f"{name}: needs weights of zero or more with a positive sum")
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -57,8 +62,15 @@ class Bases(Section):
 
 
 class RegionRules(Section):
-    """Which masks may be edited (paper 3.1: duplicates above 70 % IoU are dropped)."""
+    """Which masks may be edited (paper 3.1: duplicates above 70 % IoU are dropped).
 
+    The thresholds are a detector's, over which a box counts and a word of a phrase supports it; the
+    paper gives none, these are GroundingDINO's own. `max_boxes` are masked at most, the best first.
+    """
+
+    box_threshold: float = Field(0.35, ge=0, le=1)
+    text_threshold: float = Field(0.25, ge=0, le=1)
+    max_boxes: int = Field(32, ge=1, le=900)
     max_regions: int = Field(8, ge=1, le=64)
     min_area: float = Field(0.005, ge=0, le=1)
     max_area: float = Field(0.7, ge=0, le=1)
@@ -68,6 +80,30 @@ class RegionRules(Section):
     def _span(self) -> RegionRules:
         if self.min_area >= self.max_area:
             raise ValueError(f"min_area {self.min_area} must be below max_area {self.max_area}")
+        return self
+
+
+class Quotas(Section):
+    """Target shares, as weights, of what the plan chooses to paint over. Areas are in bins: the
+    first is below the first of `area_bounds` (shares of the picture), the last above the last."""
+
+    categories: dict[str, float] = {
+        "food": 1.0, "vehicles": 1.0, "furniture": 1.0, "nature scenery": 1.0,
+        "animals": 1.0, "humans": 1.0, "signs": 1.0, "other": 1.0,
+    }  # fmt: skip
+    area_bounds: tuple[float, ...] = (0.03, 0.08, 0.2)
+    area_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _bins(self) -> Quotas:
+        bounds, weights = self.area_bounds, self.area_weights
+        if list(bounds) != sorted(set(bounds)) or not all(0 < bound < 1 for bound in bounds):
+            raise ValueError("area_bounds: must rise, each above 0 and below 1")
+        if len(weights) != len(bounds) + 1:
+            raise ValueError(f"area_weights: {len(weights)} are given, but {len(bounds)} "
+                             f"area_bounds make {len(bounds) + 1} bins")  # fmt: skip
+        _weights("categories", self.categories.values())
+        _weights("area_weights", weights)
         return self
 
 
@@ -136,6 +172,7 @@ class Config(Section):
     keep_score: int = Field(3, ge=0, le=5)
     bases: Bases = Bases()
     regions: RegionRules = RegionRules()
+    quotas: Quotas = Quotas()
     editing: Editing = Editing()
     detectors: dict[str, Detector] = {}
     local: Local = Local()
@@ -150,10 +187,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _ratios(self) -> Config:
-        for name, weights in (("turns", self.turns), ("edit_types", self.edit_types)):
-            total = sum(weights.values())
-            if not weights or min(weights.values()) < 0 or not 0 < total < math.inf:
-                raise ValueError(f"{name}: needs weights of zero or more with a positive sum")
+        _weights("turns", self.turns.values())
+        _weights("edit_types", self.edit_types.values())
         if not set(self.turns) <= {1, 2, 3}:
             raise ValueError("turns: the numbers of turns may be 1, 2 and 3")
         return self

@@ -65,8 +65,19 @@ class Objects(Doc):
     raw: str = ""
 
 
+class MaskQuality(Doc):
+    """How sound a mask looks: its pieces, the holes in them, the IoU that its own model predicts
+    for it, and the IoU of the detector's box with the box around the mask; None = no such model."""
+
+    components: int
+    holes: int
+    predicted_iou: float | None = None
+    box_agreement: float | None = None
+
+
 class Region(Doc):
-    """A plane of `masks`: `area` is its share of the picture, `box` (left, top, right, bottom)."""
+    """A plane of `masks`: `area` is its share of the picture, `box` (left, top, right, bottom),
+    `score` the detector's."""
 
     name: str
     category: str
@@ -74,11 +85,15 @@ class Region(Doc):
     box: tuple[int, int, int, int]
     origin: Literal["annotation", "segmenter"]
     score: float | None = None
+    quality: MaskQuality | None = None
 
 
 class Regions(Doc):
+    """`notes`: which objects could not be looked for as they are named, and why."""
+
     regions: tuple[Region, ...]
     duplicates: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Turn(Doc):
@@ -151,12 +166,26 @@ class Credit(Doc):
     samples: int
 
 
+class Share(Doc):
+    """How far one kind of a quota got: `target` is its wished share, `planned` how often the plan
+    drew it, `deficit` how many draws of the plan it is behind (below zero: ahead), and `kept` how
+    often it is in train and val, where turns that failed and filtered samples are gone."""
+
+    quota: str
+    kind: str
+    target: float
+    planned: int
+    deficit: float
+    kept: int
+
+
 class IndexFacts(Doc):
     """The dataset, committed: `digest` is over the ordered shard digests of the splits.
 
     `labels` are the families' values in the label maps; `weights` "tiny" means that they painted
     noise. `declined` counts by reason the planned samples that are in neither train nor val.
-    `config` is all that the dataset was made with, its defaults filled in.
+    `config` is all that the dataset was made with, its defaults filled in, `balance` how far the
+    plan's quotas were reached.
     """
 
     digest: str
@@ -169,6 +198,7 @@ class IndexFacts(Doc):
     declined: dict[str, int]
     sources: tuple[Credit, ...]
     config: dict[str, JsonValue]
+    balance: tuple[Share, ...] = ()
 
 
 class Curve(Doc):

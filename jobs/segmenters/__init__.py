@@ -14,19 +14,39 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+#: (left, top, right, bottom) in pixels, not rounded.
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One mask, (H, W) bool, of one named object; `score` 0 to 1 where the model gives one."""
+    """One mask, (H, W) bool, of one named object. Where the model gives them: the detector's
+    `score` and `box`, and the IoU that the mask's own model predicts for it, all scores 0 to 1."""
 
     thing: NamedObject
     mask: NDArray[np.bool_]
     score: float | None = None
+    box: Box | None = None
+    predicted_iou: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found in one picture, in the order of its objects; `notes` say which objects could
+    not be asked for as they are named."""
+
+    found: list[Found]
+    notes: tuple[str, ...] = ()
 
 
 class Segmenter(Protocol):
-    def segment(self, items: Sequence[ToSegment]) -> list[list[Found]]:
-        """The masks of each picture's objects, in the order of the objects."""
+    @property
+    def model(self) -> str:
+        """The digest of the weights, "" without any."""
+        ...
+
+    def segment(self, items: Sequence[ToSegment]) -> list[Seen]:
+        """One answer for each picture."""
         ...
 
 

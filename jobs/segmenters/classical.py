@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs.colours import NAMES, name_index
-from jobs.segmenters import Found, Segmenter
+from jobs.segmenters import Found, Seen, Segmenter
 from pipeline.cards import Card
 from pipeline.config import Config
 from pipeline.records import ToSegment
@@ -27,8 +27,10 @@ SIDE = 160
 class Classical:
     """Implements `jobs.segmenters.Segmenter`."""
 
-    def segment(self, items: Sequence[ToSegment]) -> list[list[Found]]:
-        return [self._one(item) for item in items]
+    model = ""
+
+    def segment(self, items: Sequence[ToSegment]) -> list[Seen]:
+        return [Seen(self._one(item)) for item in items]
 
     def _one(self, item: ToSegment) -> list[Found]:
         segments, colours = _segments(item.image)

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from jobs.segment import distinct, segment
-from jobs.segmenters import Found
+from jobs.segment import segment
+from jobs.segmenters import Found, Seen
 from pipeline.config import RegionRules
-from pipeline.documents import NamedObject, Objects, Source
+from pipeline.documents import MaskQuality, NamedObject, Objects, Source
 from pipeline.records import Reject, Segmented, ToSegment
 
 RULES = RegionRules()
@@ -25,9 +22,11 @@ class Fixed:
     def __init__(self, *found: Found) -> None:
         self.found, self.asked = list(found), 0
 
-    def segment(self, items: Sequence[ToSegment]) -> list[list[Found]]:
+    model = ""
+
+    def segment(self, items: Sequence[ToSegment]) -> list[Seen]:
         self.asked += len(items)
-        return [self.found for _ in items]
+        return [Seen(self.found, ("object 1: unreadable",)) for _ in items]
 
 
 def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
@@ -52,36 +51,6 @@ def one(segmenter: Fixed, rules: RegionRules, sample: ToSegment) -> Segmented:
     return result
 
 
-def naive(masks: np.ndarray, limit: float) -> list[int]:
-    kept: list[int] = []
-    for i, mask in enumerate(masks):
-        ious = [(mask & masks[j]).sum() / max((mask | masks[j]).sum(), 1) for j in kept]
-        if all(iou <= limit for iou in ious):
-            kept.append(i)
-    return kept
-
-
-@given(
-    st.integers(1, 6).flatmap(lambda n: arrays(np.bool_, (n, 3, 4))),
-    st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]),
-)
-def test_duplicates_are_those_of_the_naive_count(masks: np.ndarray, limit: float) -> None:
-    assert distinct(masks, limit) == naive(masks, limit)
-
-
-def test_exactly_seventy_percent_is_no_duplicate() -> None:
-    first, seven, eight = np.zeros((3, 1, 10), np.bool_)
-    first[:], seven[:, :7], eight[:, :8] = True, True, True
-    assert distinct(np.stack([first, seven]), 0.7) == [0, 1]
-    assert distinct(np.stack([first, eight]), 0.7) == [0]
-
-
-def test_a_duplicate_of_a_dropped_one_is_kept() -> None:
-    masks = np.zeros((3, 1, 100), np.bool_)
-    masks[0, :, :80], masks[1, :, 10:80], masks[2, :, 20:80] = True, True, True
-    assert distinct(masks, 0.8) == [0, 2]
-
-
 def test_annotated_pictures_are_not_segmented() -> None:
     segmenter = Fixed(Found(CUP, box(0, 0, 5, 5), 0.5))
     bare, own = item("0"), item("1", (MAN, CUP), [box(0, 0, 9, 9), box(10, 10, 20, 20)])
@@ -90,6 +59,7 @@ def test_annotated_pictures_are_not_segmented() -> None:
     assert isinstance(first, Segmented) and isinstance(second, Segmented)
     assert [region.name for region in second.regions.regions] == ["man", "cup"]
     assert {region.origin for region in second.regions.regions} == {"annotation"}
+    assert first.regions.notes == ("object 1: unreadable",) and second.regions.notes == ()
     (region,) = first.regions.regions
     assert (region.origin, region.score) == ("segmenter", 0.5)
 
@@ -98,6 +68,7 @@ def test_regions_describe_their_planes() -> None:
     found = one(Fixed(Found(CUP, box(3, 5, 9, 15))), RULES, item())
     (region,) = found.regions.regions
     assert region.box == (3, 5, 9, 15) and region.area == pytest.approx(60 / 400)
+    assert region.quality == MaskQuality(components=1, holes=0)
     assert found.masks.shape == (1, 20, 20) and (found.masks[0] == box(3, 5, 9, 15)).all()
 
 
@@ -122,6 +93,7 @@ def test_a_picture_without_an_editable_mask_has_no_regions(masks: list[np.ndarra
     (result,) = segment(Fixed(*(Found(CUP, mask) for mask in masks)), rules, [item()])
     assert isinstance(result, Reject) and result.reason == "no-regions"
     assert result.detail.startswith(f"{len(masks)} masks")
+    assert result.detail.endswith("; object 1: unreadable")
 
 
 def test_an_empty_mask_is_no_region_even_without_a_limit() -> None:

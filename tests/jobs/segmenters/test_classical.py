@@ -21,8 +21,8 @@ SOURCE = Source(source_id="s", split="train", base="real")
 
 def find(config: Config, image: np.ndarray, *names: str) -> list[Found]:
     objects = Objects(objects=tuple(NamedObject(name=name) for name in names))
-    (found,) = load(config).segment([ToSegment("0", SOURCE, image, objects)])
-    return found
+    (seen,) = load(config).segment([ToSegment("0", SOURCE, image, objects)])
+    return seen.found
 
 
 def red_on_green(side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ def test_any_picture_gets_masks_of_its_own_size(standin: Config, seed: int, side
     image = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.NEAREST))
     (objects,) = rules.load(standin).propose([ToPropose("0", SOURCE, image)])
     assert objects is not None
-    (found,) = load(standin).segment([ToSegment("0", SOURCE, image, objects)])
+    found = find(standin, image, *(thing.name for thing in objects.objects))
     assert all(one.mask.shape == (side, side) and one.mask.any() for one in found)
 
 
