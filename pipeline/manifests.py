@@ -32,6 +32,8 @@ HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 HOOK = "helm.sh/hook"
 HEAD = "# Rendered by `palimpsest render`; see docs/running-on-a-cluster.md.\n"
 Key = tuple[str, str]
+#: libyaml where there is one; the same documents, ten times as fast.
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def generated(chart: Path) -> dict[str, str]:
@@ -55,7 +57,7 @@ def objects(chart: Path, values: Doc) -> dict[Key, Doc]:
     texts = Chart.load(str(chart)).render(values, name=NAME, namespace=NAME)
     found: dict[Key, Doc] = {}
     for path, text in sorted(texts.items()):
-        for one in yaml.safe_load_all(text) if path.endswith(".yaml") else ():
+        for one in yaml.load_all(text, Loader) if path.endswith(".yaml") else ():
             if one and HOOK not in (one["metadata"].get("annotations") or {}):
                 found[one["kind"], one["metadata"]["name"]] = _plain(one)
     return found
@@ -98,8 +100,6 @@ def overlay(base: dict[Key, Doc], other: dict[Key, Doc]) -> dict[str, str]:
 def difference(one: Any, other: Any, path: str) -> list[Doc]:
     """JSON patch operations that make `other` of `one`. Lists of one length are compared item by
     item, others replaced."""
-    if one == other and type(one) is type(other):
-        return []
     if isinstance(one, dict) and isinstance(other, dict):
         found: list[Doc] = []
         for key in [*one, *(key for key in other if key not in one)]:
@@ -114,7 +114,8 @@ def difference(one: Any, other: Any, path: str) -> list[Doc]:
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = enumerate(zip(one, other, strict=True))
         return [step for i, (a, b) in pairs for step in difference(a, b, f"{path}/{i}")]
-    return [{"op": "replace", "path": path, "value": other}]
+    same = type(one) is type(other) and one == other  # True is not 1
+    return [] if same else [{"op": "replace", "path": path, "value": other}]
 
 
 def examples() -> dict[str, str]:

@@ -13,8 +13,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-
 from pipeline import argo, argo_draw, config, disk, manifests
 from pipeline.code import ROOT
 from pipeline.config import PROFILES, Config
@@ -93,8 +91,9 @@ def everything(chart: Path) -> dict[Path, str]:
         files |= {root / MANIFESTS / name: text
                   for name, text in manifests.generated(fresh).items()}  # fmt: skip
     page = root / PICTURE
-    shown = yaml.safe_load(files[chart / "files" / "workflows" / f"{SHOWN}.yaml"])
-    return files | {page: drawn(page.read_text(), argo_draw.as_mermaid(shown))}
+    shown = config.load(SHOWN)
+    mermaid = argo_draw.as_mermaid(argo.workflow_template(shown, checked(shown)))
+    return files | {page: drawn(page.read_text(), mermaid)}
 
 
 def _with(files: dict[Path, str], chart: Path, copy: Path) -> Path:
