@@ -8,7 +8,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint figures picture images sbom e2e-containers lock clean
+.PHONY: help demo test lint render figures picture images sbom e2e-containers lock clean
 
 # Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
 REGISTRY =
@@ -34,6 +34,9 @@ lint: $(VENV)/ready ## formatting, types, import arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+render: $(VENV)/ready ## write the chart's workflows, its schema, the manifests and the picture
+	@$(BIN)/palimpsest render
 
 figures: $(VENV)/ready ## run the demo twice and print the README's figures
 	@$(BIN)/python -m tests.benchmarks.demo

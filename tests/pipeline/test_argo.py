@@ -173,6 +173,7 @@ def test_the_papers_workflow_is_small_enough(one: Rendered) -> None:
     assert counted < 1000
     if one.config.profile == "paper":
         assert counted < 800, "no room is left for pods that are tried again"
+        assert f" {counted} nodes" in (ROOT / "docs" / "workflow.md").read_text()
 
 
 def test_nodes_are_those_that_argo_would_make(one: Rendered) -> None:
