@@ -107,7 +107,7 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"no profile 'dmeo': give one of demo, paper"):
+    with pytest.raises(ConfigError, match=r"no profile 'dmeo': give one of demo, one-family, paper"):
         config.load("dmeo")
 
 
