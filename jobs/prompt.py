@@ -7,11 +7,10 @@ run   python -m jobs.prompt --turn 1 --partition 0/4 --run runs/demo
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 
-from jobs.vlms import Module, Vlm, Wish
+from jobs.vlms import Unparsable, Vlm, Wish, load
 from pipeline.config import Config
 from pipeline.documents import Plan
 from pipeline.errors import guard
@@ -21,8 +20,6 @@ from pipeline.seeds import seed
 from pipeline.shards import Row
 from pipeline.stage import Job, Transform, context
 
-BATCH = 8
-
 
 def prompt(
     vlm: Vlm, config: Config, turn: int, batch: Sequence[ToPrompt]
@@ -30,8 +27,10 @@ def prompt(
     wishes = [_wish(config, turn, item) for item in batch]
     answers = vlm.prompt(wishes)
     return [
-        Reject("unparsable-reply") if answer is None else Prompted(answer) for answer in answers
-    ]
+        Reject("unparsable-prompt", answer.detail) if isinstance(answer, Unparsable)
+        else Prompted(answer)
+        for answer in answers
+    ]  # fmt: skip
 
 
 def _wish(config: Config, turn: int, item: ToPrompt) -> Wish:
@@ -43,16 +42,15 @@ def _wish(config: Config, turn: int, item: ToPrompt) -> Wish:
 
 
 def job(config: Config, turn: int) -> Job[ToPrompt, Prompted]:
-    def load() -> tuple[Transform[ToPrompt, Prompted], str]:
-        module: Module = importlib.import_module(f"jobs.vlms.{config.vlm}")
-        vlm = module.load(config)
-        return lambda batch: prompt(vlm, config, turn, batch), ""
+    def ready() -> tuple[Transform[ToPrompt, Prompted], str]:
+        vlm = load(config)
+        return lambda batch: prompt(vlm, config, turn, batch), vlm.model
 
     def mine(row: Row) -> bool:
         plan: Plan = row.get("plan", "Plan")
         return len(plan.turns) >= turn
 
-    return Job(ToPrompt, Prompted, load, mine, BATCH)
+    return Job(ToPrompt, Prompted, ready, mine, config.asking.batch)
 
 
 def main(argv: list[str]) -> int:

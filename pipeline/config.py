@@ -121,6 +121,18 @@ class Editing(Section):
     min_changed: float = Field(0.05, ge=0, le=1)
 
 
+class Asking(Section):
+    """How the vision-language model is asked; `editing` says where its weights lie and which device
+    runs them. Pictures are shown with a longer side of `side` pixels at most; `temperature` is that
+    of the wording of prompts; `control` scores the unedited base pictures, too."""
+
+    batch: int = Field(8, ge=1)
+    max_objects: int = Field(8, ge=1, le=16)
+    side: int = Field(1024, ge=28)
+    temperature: float = Field(0.7, ge=0, le=2)
+    control: bool = True
+
+
 class Detector(Section):
     """How one detector is trained; `size` is the network's input in pixels, `batch` is shared by
     all `processes`."""
@@ -174,6 +186,7 @@ class Config(Section):
     regions: RegionRules = RegionRules()
     quotas: Quotas = Quotas()
     editing: Editing = Editing()
+    asking: Asking = Asking()
     detectors: dict[str, Detector] = {}
     local: Local = Local()
 

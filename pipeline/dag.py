@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
 
 from pipeline import codecs, records
-from pipeline.cards import card, module
+from pipeline.cards import Card, card, module
 from pipeline.code import ROOT
 from pipeline.config import Config
 from pipeline.errors import ConfigError
@@ -23,8 +23,10 @@ def dag(config: Config) -> tuple[Stage, ...]:
     families = list(config.families)
     vlm, segmenter = card("vlms", config.vlm), card("segmenters", config.segmenter)
     cards = {family: card("editors", family) for family in families}
-    gib = {family: 0 if config.editing.device == "cpu" else cards[family].gpu_gib
-           for family in families}  # fmt: skip
+
+    def gib(model: Card) -> int:
+        return 0 if config.editing.device == "cpu" else model.gpu_gib
+
     stages = [Stage("ingest", "jobs.ingest", (), (), None, records.Sourced)]
 
     bases = ["ingest"]
@@ -38,7 +40,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
                 records.FromSource,
                 records.Generated,
                 image=cards[family].image,
-                gpu_gib=gib[family],
+                gpu_gib=gib(cards[family]),
             )
         )
         bases.append(f"generate-{family}")
@@ -52,7 +54,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
             records.ToPropose,
             records.Proposed,
             image=vlm.image,
-            gpu_gib=vlm.gpu_gib,
+            gpu_gib=gib(vlm),
         ),
         Stage(
             "segment",
@@ -62,7 +64,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
             records.ToSegment,
             records.Segmented,
             image=segmenter.image,
-            gpu_gib=segmenter.gpu_gib,
+            gpu_gib=gib(segmenter),
         ),
         Stage("plan", "jobs.plan", (), ("ingest", "segment"), records.ToPlan, records.Planned),
     ]
@@ -79,7 +81,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
                 records.ToPrompt,
                 records.Prompted,
                 image=vlm.image,
-                gpu_gib=vlm.gpu_gib,
+                gpu_gib=gib(vlm),
             )
         )
         edits = [f"edit-{turn}-{family}" for family in families]
@@ -93,7 +95,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
                     records.ToEdit,
                     records.Edited,
                     image=cards[family].image,
-                    gpu_gib=gib[family],
+                    gpu_gib=gib(cards[family]),
                 )
             )
         layers += edits
@@ -103,11 +105,11 @@ def dag(config: Config) -> tuple[Stage, ...]:
             "score",
             "jobs.score",
             (),
-            (*layers,),
+            (*bases, "propose", *layers[len(bases) :]),
             records.ToScore,
             records.Scored,
             image=vlm.image,
-            gpu_gib=vlm.gpu_gib,
+            gpu_gib=gib(vlm),
         )
     )
     splits = ["assemble-train", "assemble-val", "assemble-filtered"]

@@ -14,7 +14,8 @@ Split = Literal["train", "val"]
 FilterReason = Literal["low-score", "no-turns"]
 QuarantineReason = Literal[
     "missing-file", "unreadable-image", "truncated-image", "image-too-large", "image-too-small",
-    "no-regions", "empty-mask", "nan-latents", "constant-image", "noop-edit", "unparsable-reply",
+    "no-regions", "empty-mask", "nan-latents", "constant-image", "noop-edit",
+    "unparsable-proposal", "unparsable-prompt", "unparsable-score",
 ]  # fmt: skip
 Reason = FilterReason | QuarantineReason
 #: Declined on purpose: the record is kept apart. Every other reason is a quarantine.
@@ -58,11 +59,23 @@ class NamedObject(Doc):
     category: str = "other"
 
 
+class Score(Doc):
+    """0 (very unnatural) to 5 (natural); paper, appendix B. `control` is the score of the unedited
+    base picture by the same question, None if there is none."""
+
+    score: int
+    reason: str = ""
+    raw: str = ""
+    control: int | None = None
+
+
 class Objects(Doc):
-    """What the VLM saw, people first, larger first; `raw` is its reply."""
+    """What the VLM saw, people first, larger first; `raw` is its reply. `control` is its score of
+    the same picture, which nobody has edited yet."""
 
     objects: tuple[NamedObject, ...]
     raw: str = ""
+    control: Score | None = None
 
 
 class MaskQuality(Doc):
@@ -136,14 +149,6 @@ class Edit(Doc):
 
 class History(Doc):
     edits: tuple[Edit, ...] = ()
-
-
-class Score(Doc):
-    """0 (very unnatural) to 5 (natural); paper, appendix B."""
-
-    score: int
-    reason: str = ""
-    raw: str = ""
 
 
 class Sample(Doc):

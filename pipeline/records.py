@@ -197,6 +197,7 @@ class ToScore:
     masks: Masks
     plan: Plan
     history: History | None = None
+    objects: Objects | None = None
 
 
 @dataclass(frozen=True, slots=True)

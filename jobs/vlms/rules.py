@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from jobs.colours import named_pixels
 from jobs.taxonomy import category
-from jobs.vlms import Judged, Vlm, Wish
+from jobs.vlms import Judged, Unparsable, Vlm, Wish
 from pipeline.cards import Card
 from pipeline.config import Config
 from pipeline.documents import NamedObject, Objects, Prompt, Score
@@ -54,7 +54,9 @@ COLOUR_POINT, CONTRAST_POINT = 28.0, 34.0
 class Rules:
     """Implements `jobs.vlms.Vlm`."""
 
-    def propose(self, items: Sequence[ToPropose]) -> list[Objects | None]:
+    model = ""
+
+    def propose(self, items: Sequence[ToPropose]) -> list[Objects | Unparsable]:
         return [Objects(objects=self._objects(item)) for item in items]
 
     def _objects(self, item: ToPropose) -> tuple[NamedObject, ...]:
@@ -69,7 +71,7 @@ class Rules:
             NamedObject(name=f"{name} area", category=category(f"{name} area")) for name in names
         )
 
-    def prompt(self, items: Sequence[Wish]) -> list[Prompt | None]:
+    def prompt(self, items: Sequence[Wish]) -> list[Prompt | Unparsable]:
         return [self._prompt(item) for item in items]
 
     def _prompt(self, wish: Wish) -> Prompt:
@@ -86,14 +88,14 @@ class Rules:
         look = LOOKS[wish.seed % len(LOOKS)]
         return Prompt(texts=(f"the same {name}, but {look}, sharp photograph",), target=name)
 
-    def score(self, items: Sequence[Judged]) -> list[Score | None]:
+    def score(self, items: Sequence[Judged]) -> list[Score | Unparsable]:
         return [_fit(item.image, item.edited) for item in items]
 
 
-def _fit(image: NDArray[np.uint8], edited: NDArray[np.bool_]) -> Score | None:
+def _fit(image: NDArray[np.uint8], edited: NDArray[np.bool_]) -> Score | Unparsable:
     """5 minus a point for each step of mean colour or of contrast between edited and untouched."""
     if not edited.any() or edited.all():
-        return None
+        return Unparsable()  # there is nothing to compare
     inside, outside = image[edited].astype(float), image[~edited].astype(float)
     colour = float(abs(inside.mean(axis=0) - outside.mean(axis=0)).mean())
     contrast = float(abs(inside.std(axis=0) - outside.std(axis=0)).mean())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jobs.prompt import prompt
-from jobs.vlms import Judged, Wish
+from jobs.vlms import Judged, Unparsable, Wish
 from pipeline.config import Config
 from pipeline.documents import Objects, Plan, Prompt, Region, Regions, Score, Turn
 from pipeline.records import Prompted, Reject, ToPrompt, ToPropose  # fmt: skip
@@ -14,19 +14,22 @@ from pipeline.records import Prompted, Reject, ToPrompt, ToPropose  # fmt: skip
 class Echo:
     """Keeps what it was asked; cannot answer for removals."""
 
+    model = ""
+
     def __init__(self) -> None:
         self.wishes: list[Wish] = []
 
-    def propose(self, items: Sequence[ToPropose]) -> list[Objects | None]:
+    def propose(self, items: Sequence[ToPropose]) -> list[Objects | Unparsable]:
         raise NotImplementedError
 
-    def prompt(self, items: Sequence[Wish]) -> list[Prompt | None]:
+    def prompt(self, items: Sequence[Wish]) -> list[Prompt | Unparsable]:
         self.wishes += items
         return [
-            None if wish.edit == "removal" else Prompt(texts=(wish.region.name,)) for wish in items
+            Unparsable(("?",)) if wish.edit == "removal" else Prompt(texts=(wish.region.name,))
+            for wish in items
         ]
 
-    def score(self, items: Sequence[Judged]) -> list[Score | None]:
+    def score(self, items: Sequence[Judged]) -> list[Score | Unparsable]:
         raise NotImplementedError
 
 
@@ -53,7 +56,7 @@ def test_a_turn_asks_about_its_own_region(standin: Config) -> None:
 
 
 def test_no_answer_is_unparsable(standin: Config) -> None:
-    assert prompt(Echo(), standin, 2, [item()]) == [Reject("unparsable-reply")]
+    assert prompt(Echo(), standin, 2, [item()]) == [Reject("unparsable-prompt", "'?'")]
 
 
 def test_the_wording_is_drawn_for_key_turn_and_seed(

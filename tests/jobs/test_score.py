@@ -1,11 +1,12 @@
 """Below the limit a sample is set apart with its record; what was not judged is not scored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from jobs.score import UNEDITED, score
-from jobs.vlms import Judged, Wish
+from jobs.vlms import Judged, Unparsable, Wish
 from pipeline.documents import Edit, History, Objects, Plan, Prompt, Score
 from pipeline.records import Reject, Scored, ToPropose, ToScore  # fmt: skip
 
@@ -13,22 +14,26 @@ from pipeline.records import Reject, Scored, ToPropose, ToScore  # fmt: skip
 class Judge:
     """Scores by the picture's first level; 255 = no answer. Keeps what it was shown."""
 
+    model = ""
+
     def __init__(self) -> None:
         self.shown: list[Judged] = []
 
-    def propose(self, items: Sequence[ToPropose]) -> list[Objects | None]:
+    def propose(self, items: Sequence[ToPropose]) -> list[Objects | Unparsable]:
         raise NotImplementedError
 
-    def prompt(self, items: Sequence[Wish]) -> list[Prompt | None]:
+    def prompt(self, items: Sequence[Wish]) -> list[Prompt | Unparsable]:
         raise NotImplementedError
 
-    def score(self, items: Sequence[Judged]) -> list[Score | None]:
+    def score(self, items: Sequence[Judged]) -> list[Score | Unparsable]:
         self.shown += items
         return [verdict(int(item.image[0, 0, 0])) for item in items]
 
 
-def verdict(level: int) -> Score | None:
-    return None if level == 255 else Score(score=level, reason="so so", raw=str(level))
+def verdict(level: int) -> Score | Unparsable:
+    if level == 255:
+        return Unparsable(("hm",))
+    return Score(score=level, reason="so so", raw=str(level))
 
 
 def item(level: int, *regions: int, key: str = "0") -> ToScore:
@@ -61,6 +66,16 @@ def test_a_limit_of_zero_filters_nothing() -> None:
     assert isinstance(score(Judge(), 0, [item(0, 0)])[0], Scored)
 
 
+def test_the_score_of_the_base_is_noted_beside_it() -> None:
+    cup = Objects(objects=(), control=Score(score=5, reason="a photograph"))
+    for level in (4, 1):
+        (found,) = score(Judge(), 3, [replace(item(level, 0), objects=cup)])
+        kept = found.record if isinstance(found, Reject) else found
+        assert kept is not None and (kept.score.score, kept.score.control) == (level, 5)
+    (bare,) = score(Judge(), 3, [replace(item(4, 0), objects=Objects(objects=()))])
+    assert isinstance(bare, Scored) and bare.score.control is None
+
+
 def test_without_an_edit_there_is_nothing_to_judge() -> None:
     judge, bare = Judge(), item(5)
     nothing = ToScore("1", bare.image, bare.masks, bare.plan, History())
@@ -71,7 +86,7 @@ def test_without_an_edit_there_is_nothing_to_judge() -> None:
 
 
 def test_no_valid_answer_is_unparsable_and_never_a_score() -> None:
-    assert score(Judge(), 0, [item(255, 0)]) == [Reject("unparsable-reply")]
+    assert score(Judge(), 0, [item(255, 0)]) == [Reject("unparsable-score", "'hm'")]
 
 
 def test_all_edited_regions_are_judged_together() -> None:
@@ -87,4 +102,4 @@ def test_every_sample_gets_its_own_answer() -> None:
              item(4, 1, key="4")]  # fmt: skip
     found = score(Judge(), 3, batch)
     reasons = [one.reason if isinstance(one, Reject) else one.score.score for one in found]
-    assert reasons == [5, "no-turns", "low-score", "unparsable-reply", 4]
+    assert reasons == [5, "no-turns", "low-score", "unparsable-score", 4]

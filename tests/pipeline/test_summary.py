@@ -37,10 +37,10 @@ def test_every_planned_sample_is_accounted_for(standin: Config, tmp_path: Path) 
 
 def test_a_turn_that_failed_costs_no_sample(standin: Config, tmp_path: Path) -> None:
     found = audited(18, 6, 0, edit_1_clone={"noop-edit": 2}, edit_2_heal={"noop-edit": 1},
-                    prompt_1={"unparsable-reply": 1})  # fmt: skip
+                    prompt_1={"unparsable-prompt": 1})  # fmt: skip
     text = said(found, standin, tmp_path)
     assert "0 quarantined" in text and "declined" not in text
-    assert "4 turns (3 noop-edit, 1 unparsable-reply)" in text
+    assert "4 turns (3 noop-edit, 1 unparsable-prompt)" in text
     assert summary.declined(found) == {} and sum(summary.skipped(found).values()) == 4
 
 

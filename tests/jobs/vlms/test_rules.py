@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from jobs.taxonomy import CATEGORIES
-from jobs.vlms import Judged, Wish
+from jobs.vlms import Judged, Unparsable, Wish
 from jobs.vlms.rules import LOOKS, NEWCOMERS, load
 from pipeline.config import Config
-from pipeline.documents import EditType, NamedObject, Prompt, Region, Score, Source
+from pipeline.documents import EditType, NamedObject, Objects, Prompt, Region, Score, Source
 from pipeline.records import ToPropose
 
 IMAGE = np.zeros((10, 10, 3), np.uint8)
@@ -25,15 +25,15 @@ def prompted(standin: Config) -> Callable[..., Prompt]:
                         origin="segmenter")  # fmt: skip
         wish = Wish(IMAGE, MASK, region, edit, seed)
         first, again = load(standin).prompt([wish, wish])
-        assert first is not None and first == again
+        assert isinstance(first, Prompt) and first == again
         return first
 
     return ask
 
 
 @pytest.fixture(scope="module")
-def scored(standin: Config) -> Callable[..., Score | None]:
-    def ask(image: np.ndarray, edited: np.ndarray) -> Score | None:
+def scored(standin: Config) -> Callable[..., Score | Unparsable]:
+    def ask(image: np.ndarray, edited: np.ndarray) -> Score | Unparsable:
         first, again = load(standin).score([Judged(image, edited), Judged(image, edited)])
         assert first == again
         return first
@@ -44,7 +44,7 @@ def scored(standin: Config) -> Callable[..., Score | None]:
 def names(config: Config, image: np.ndarray, *objects: NamedObject) -> list[str]:
     source = Source(source_id="s", split="train", base="real", objects=objects)
     (found,) = load(config).propose([ToPropose("0", source, image)])
-    assert found is not None
+    assert isinstance(found, Objects)
     return [one.name for one in found.objects]
 
 
@@ -92,28 +92,28 @@ def test_every_category_has_newcomers(prompted: Callable[..., Prompt], category:
 
 
 def test_nothing_edited_or_everything_edited_cannot_be_judged(
-    scored: Callable[..., Score | None],
+    scored: Callable[..., Score | Unparsable],
 ) -> None:
-    assert scored(IMAGE, ~MASK) is None
-    assert scored(IMAGE, MASK) is None
+    assert scored(IMAGE, ~MASK) == Unparsable()
+    assert scored(IMAGE, MASK) == Unparsable()
 
 
 def test_what_fits_scores_high_and_what_does_not_scores_low(
-    scored: Callable[..., Score | None],
+    scored: Callable[..., Score | Unparsable],
 ) -> None:
     edited = np.zeros((10, 10), np.bool_)
     edited[3:6, 3:6] = True
     glaring = IMAGE.copy()
     glaring[edited] = 255
     best, worst = scored(IMAGE, edited), scored(glaring, edited)
-    assert best is not None and worst is not None
+    assert isinstance(best, Score) and isinstance(worst, Score)
     assert (best.score, worst.score) == (5, 0) and "255 levels" in worst.reason
 
 
 @given(arrays(np.uint8, (4, 4, 3)), arrays(np.bool_, (4, 4)))
 def test_a_score_lies_between_zero_and_five(
-    scored: Callable[..., Score | None], image: np.ndarray, edited: np.ndarray
+    scored: Callable[..., Score | Unparsable], image: np.ndarray, edited: np.ndarray
 ) -> None:
     found = scored(image, edited)
-    assert (found is None) == (edited.all() or not edited.any())
-    assert found is None or (0 <= found.score <= 5 and float(found.raw) <= 5)
+    assert isinstance(found, Score) != (edited.all() or not edited.any())
+    assert isinstance(found, Unparsable) or (0 <= found.score <= 5 and float(found.raw) <= 5)
