@@ -17,14 +17,14 @@ from pipeline.argo_pod import HUB_TOKEN
 from pipeline.cards import Role, card
 from pipeline.config import Config
 from pipeline.errors import ConfigError, InputError, TransientError, guard
-from pipeline.stage import _Parser
+from pipeline.stage import Parser
 
 #: What is read of a repository. Never code, never pickles.
 PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
 
 
 def main(argv: list[str]) -> int:
-    parser = _Parser(prog="jobs.fetch", description="fetch a model's weights", allow_abbrev=False)
+    parser = Parser(prog="jobs.fetch", description="fetch a model's weights", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--family", help="a family of the config")
     which.add_argument("--vlm", help="the config's vlm")

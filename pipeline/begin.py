@@ -17,7 +17,7 @@ from pipeline.argo import dag_digest
 from pipeline.dag import checked
 from pipeline.errors import ConfigError, guard
 from pipeline.photographs import is_photograph
-from pipeline.stage import _Parser
+from pipeline.stage import Parser
 
 #: What lies before the run id in the path of every run.
 RUNS = "/runs/"
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="pipeline.begin", description="begin a run", allow_abbrev=False)
+    parser = Parser(prog="pipeline.begin", description="begin a run", allow_abbrev=False)
     parser.add_argument("--config", type=Path, required=True, help="the mounted config")
     parser.add_argument("--photos", type=Path, required=True, help="a folder of photographs")
     parser.add_argument("--run", required=True, help="the folder of the run, .../runs/ID")

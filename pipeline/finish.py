@@ -17,7 +17,7 @@ from pipeline import publish, summary
 from pipeline.audit import audit
 from pipeline.errors import guard
 from pipeline.shards import RunFolder
-from pipeline.stage import _Parser, read_run
+from pipeline.stage import Parser, read_run
 
 
 def main(argv: list[str]) -> int:
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="pipeline.finish", description="publish a run", allow_abbrev=False)
+    parser = Parser(prog="pipeline.finish", description="publish a run", allow_abbrev=False)
     parser.add_argument("--run", type=Path, required=True, help="the folder of the run")
     parser.add_argument("--summary", action="store_true", help="only say how far it has come")
     return parser.parse_args(argv)

@@ -92,7 +92,7 @@ class Context:
         return self.stage.shards(self.config, self.partition)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Says what is wrong as a `ConfigError`: whether a pod is tried again hangs on its exit code,
     and argparse's own (2) is none of ours."""
 
@@ -101,7 +101,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(module: str) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=module,
         description="one stage of a run, over a partition of its shards",
         allow_abbrev=False,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pipeline import config
 from pipeline.errors import ConfigError, TransientError, guard
-from pipeline.stage import _Parser
+from pipeline.stage import Parser
 
 
 def main(argv: list[str]) -> int:
-    parser = _Parser(prog="training.fetch", description="fetch an encoder", allow_abbrev=False)
+    parser = Parser(prog="training.fetch", description="fetch an encoder", allow_abbrev=False)
     parser.add_argument("--detector", required=True, help="the name of a detector of the config")
     parser.add_argument("--config", type=Path, required=True, help="the mounted config")
     args = parser.parse_args(argv)

@@ -36,6 +36,7 @@ class Cluster:
         self.namespace = namespace or default
         self.host: str = self.api.configuration.host
         self._custom, self._core = client.CustomObjectsApi(self.api), client.CoreV1Api(self.api)
+        self._batch = client.BatchV1Api(self.api)
         #: What a hint for the next command must repeat.
         self.options = "".join(
             f" --{name} {shlex.quote(value)}"
@@ -96,6 +97,25 @@ class Cluster:
         return sorted(
             found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])
         )
+
+    def end_jobs(self, workflow: str) -> list[str]:
+        """Delete the training Jobs of a workflow that still run, and their pods; returns their
+        names. Argo lets them be: they would go on for as long as the workflow is kept. One that has
+        ended is kept for its logs."""
+        with self._asking("list", "jobs.batch"):
+            answer: Any = self._batch.list_namespaced_job(
+                self.namespace, label_selector=f"{OF_WORKFLOW}={workflow}",
+                _preload_content=False, _request_timeout=TIMEOUT,
+            )  # fmt: skip
+        jobs: list[Object] = json.loads(answer.data)["items"]
+        running = [job["metadata"]["name"] for job in jobs if job.get("status", {}).get("active")]
+        for name in running:
+            with self._asking("delete", "jobs.batch"):
+                self._batch.delete_namespaced_job(
+                    name, self.namespace, propagation_policy="Background",
+                    _request_timeout=TIMEOUT,
+                )  # fmt: skip
+        return running
 
     def log(self, pod: str, follow: bool) -> Iterator[str]:
         """Lines of the main container. Raises `NotYet` before it has started."""

@@ -31,6 +31,8 @@ def main(args: argparse.Namespace) -> int:
     try:
         for name in names:
             ended = until_ended(cluster, name, lambda found: None, patience=PATIENCE)
+            for job in cluster.end_jobs(name):
+                print(f"ended the training {job}; it would go on from its last checkpoint")
             print(f"stopped {name}: {_done(ended)}", flush=True)
     except KeyboardInterrupt:
         print(f"\nit goes on stopping: `palimpsest status {args.run}{cluster.options}`")

@@ -99,6 +99,11 @@ class Store:
         found["spec"].update(change["spec"])
         return found
 
+    def delete(self, namespace: str, plural: str, name: str) -> Object:
+        self.allow("delete", plural, namespace)
+        self.get(namespace, plural, name)
+        return self.objects.pop((namespace, plural, name))
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -118,6 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(
             lambda store, path, query: store.patch(path[0], path[1], path[2], self.body(), kind)
         )
+
+    def do_DELETE(self) -> None:
+        self.answer(lambda store, path, query: store.delete(path[0], path[1], path[2]))
 
     def body(self) -> Object:
         found: Object = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

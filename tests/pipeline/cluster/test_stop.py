@@ -34,6 +34,25 @@ def test_every_workflow_of_a_large_run_is_stopped(store: Store, palimpsest: Call
     assert code == 0 and "stopped first: " in out and "stopped second: " in out
 
 
+def test_a_training_job_does_not_outlive_its_workflow(store: Store, palimpsest: Call) -> None:
+    """One that has ended stays, for its logs; and so does another workflow's."""
+    store.put("workflows", workflow("r1", "Running"))
+    for name, of, active in (
+        ("trains", "palimpsest-demo-r1", 2), ("failed", "palimpsest-demo-r1", 0), ("other", "o", 2),
+    ):  # fmt: skip
+        labels = {"workflows.argoproj.io/workflow": of}
+        job: Object = {"metadata": {"name": name, "labels": labels}, "status": {"failed": 1}}
+        if active:
+            job["status"] = {"active": active}
+        store.put("jobs", job)
+    store.looked = obey
+    code, out, err = palimpsest("stop", "r1", "--now")
+    assert (code, err) == (0, "") and "ended the training trains; " in out
+    assert sorted(name for _, kind, name in store.objects if kind == "jobs") == ["failed", "other"]
+    (asked,) = [line for line in store.asked if line.startswith("DELETE")]
+    assert "propagationPolicy=Background" in asked
+
+
 def test_what_has_ended_is_let_be(store: Store, palimpsest: Call) -> None:
     store.put("workflows", workflow("r1", "Succeeded"))
     code, out, _ = palimpsest("stop", "r1")
