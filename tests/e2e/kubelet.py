@@ -11,6 +11,7 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -39,7 +40,7 @@ class Running:
     volumes: list[str] = field(default_factory=list)
 
     def remove(self) -> None:
-        podman("pod", "rm", "--force", "--time", "0", self.pod)
+        podman("pod", "rm", "--force", "--ignore", "--time", "0", self.pod)
         for volume in self.volumes:
             podman("volume", "rm", "--force", volume)
 
@@ -82,12 +83,17 @@ def start(pod: Doc, site: Site, attempt: int, rendezvous: str = "") -> Running:
             config = site.config_maps[one["configMap"]["name"]]
             documents.insert(0, config | {"metadata": {"name": own}})
             one["configMap"] = {"name": own}
-    network = ["--network", "none"]
+    network = "host" if rendezvous else "none"
+    try:
+        podman("kube", "play", "--network", network, "-", stdin=yaml.safe_dump_all(documents))
+    except RuntimeError:
+        found.remove()
+        raise
     if rendezvous:
-        network = []
-        spec |= {"hostNetwork": True,
-                 "hostAliases": [{"ip": "127.0.0.1", "hostnames": [rendezvous]}]}  # fmt: skip
-    podman("kube", "play", *network, "-", stdin=yaml.safe_dump_all(documents))
+        # podman 4.3 forgets hostAliases on the host's network; torch asks until it is told
+        hosts = Path(podman("inspect", "--format", "{{.HostsPath}}", found.container))
+        with hosts.open("a") as file:
+            file.write(f"127.0.0.1\t{rendezvous} {spec['hostname']}\n")
     return found
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from pipeline import code
 from tests.e2e import containers, engine
+from tests.e2e.cluster import Failed
 
 ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "tests" / "data" / "standin.yaml"
+PHOTOS = {"photos": "/opt/palimpsest/tests/data/photos"}
 WHY = engine.lacking()
 
 
@@ -48,10 +50,7 @@ def test_the_image_holds_this_very_code_for_a_user_without_rights(image: str) ->
     assert held == "CREDITS.md LICENSE images jobs pipeline tests training"
     compiled = "import importlib.util as u, os; print(os.path.exists(u.cache_from_source('{}')))"
     assert inside(image, "-c", compiled.format("pipeline/loop.py")) == "True"
-    pip = (
-        "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-m', 'pip', 'check']))"
-    )
-    assert inside(image, pip) == "No broken requirements found."
+    assert inside(image, "-m", "pip", "check") == "No broken requirements found."
 
 
 @pytest.mark.slow
@@ -62,11 +61,27 @@ def test_pods_of_which_three_are_killed_make_the_dataset_of_a_local_run(
 ) -> None:
     seed = int(os.environ.get("PALIMPSEST_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
     template, maps = containers.bare(PROFILE)
-    parameters = {"photos": "/opt/palimpsest/tests/data/photos"}
     with capsys.disabled():
         print(f"\nstandin: PALIMPSEST_KILL_SEED={seed}", flush=True)
-    outcome = containers.rehearse(template, maps, {"base"}, parameters, seed, kills=3)
+    outcome = containers.rehearse(template, maps, {"base"}, PHOTOS, seed, kills=3)
     assert len(outcome.tally.kills) == 3
     assert outcome.digest == containers.local(str(PROFILE), tmp_path / "local")
     with capsys.disabled():
         print(containers.summary(outcome, outcome.digest))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(bool(WHY), reason=WHY or "-")
+def test_a_pod_that_must_not_be_tried_again_is_not(
+    image: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template, maps = containers.bare(PROFILE)
+    with pytest.raises(Failed, match=r"begin: exit 78\n.*'No Such Id' cannot be a run id"):
+        containers.rehearse(template, maps, {"base"}, PHOTOS | {"run-id": "No Such Id"}, 1, 0)
+    said = capsys.readouterr().out
+    assert "try 2" not in said
+    name = said.partition(":")[0]
+    assert name.startswith("e2e-")
+    assert not engine.podman("pod", "ls", "--quiet", "--filter", f"name={name}")
+    assert name not in engine.podman("volume", "ls", "--quiet")
