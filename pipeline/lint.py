@@ -45,9 +45,9 @@ def main_lint(paths: list[Path]) -> int:
         print(": ".join(filter(None, (_shown(path), fault.where, fault.text))))
     for note in found.notes:
         print(f"lint: {note}")
-    said = f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'}" if faults else "no fault"
-    print(f"lint: {said} in {found.files} files: {found.objects} objects, and {found.pods} pods "
-          "that they come to")  # fmt: skip
+    said = _count(len(faults), "fault") if faults else "no fault"
+    print(f"lint: {said} in {_count(found.files, 'file')}: {_count(found.objects, 'object')}, and "
+          f"{_count(found.pods, 'pod')} that come of them")  # fmt: skip
     return PERMANENT if faults else OK
 
 
@@ -131,6 +131,10 @@ def _notes(library: lint_meaning.Library, found: Found) -> None:
 def _name(doc: Doc) -> str:
     meta = mapping(doc, "metadata")
     return text(meta, "name") or text(meta, "generateName") or str(doc.get("kind", ""))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _shown(path: Path) -> str:

@@ -25,6 +25,8 @@ def graph(where: str, template: Doc) -> Iterator[Fault]:
     for task in every:
         yield from loop(f"{where}/{text(task, 'name')}", task)
     if "steps" in template:
+        if not every:
+            yield Fault(where, "steps is empty: give at least one step")
         yield from unique(where, "steps", [one for group in steps(template) for one in group])
     if "dag" not in template:
         return

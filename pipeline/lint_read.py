@@ -8,18 +8,21 @@ from typing import Any
 
 import yaml
 
-from pipeline.lint_tree import Doc, Fault
+from pipeline.lint_tree import Doc, Fault, listing
 
 
 def documents(text: str) -> Iterator[Doc | Fault]:
-    """Each document of a YAML text, or why it is none; nothing after a syntax error."""
+    """Each object of a YAML text, those of a List singly, or why it is none; nothing after a
+    syntax error."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         while loader.check_node():
             node = loader.get_node()
             yield from (Fault("", said) for said in _doubled(node))
             found = loader.construct_document(node)
-            if isinstance(found, dict):
+            if isinstance(found, dict) and found.get("kind") == "List":
+                yield from listing(found, "items")
+            elif isinstance(found, dict):
                 yield found
             elif found is not None and not _patch(found):
                 yield Fault("", f"expected keys and values, found {type(found).__name__}: give "

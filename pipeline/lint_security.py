@@ -31,7 +31,7 @@ def restricted(pod: Doc) -> Iterator[Fault]:
     spec = mapping(pod, "spec")
     yield from (Fault("", said) for said in _pod(spec))
     for name, profile in mapping(pod, "metadata", "annotations").items():
-        allowed = profile == "runtime/default" or str(profile).startswith("localhost/")
+        allowed = profile in ("", "runtime/default") or str(profile).startswith("localhost/")
         if str(name).startswith(APPARMOR) and not allowed:
             yield Fault("", f"annotation {name}: set it to runtime/default")
     own = mapping(spec, "securityContext")
@@ -57,6 +57,8 @@ def _pod(spec: Doc) -> Iterator[str]:
     for one in listing(own, "sysctls"):
         if one.get("name") not in SYSCTLS:
             yield f"sysctl {one.get('name')} is not a safe one: remove it"
+    if own.get("runAsNonRoot") is False:
+        yield "securityContext.runAsNonRoot is false: set it to true"
     yield from _context(own)
 
 

@@ -41,7 +41,9 @@ def _fields(doc: Doc, gone: set[Path]) -> Iterator[Fault]:
 
     model: type[BaseModel] = getattr(argo, doc["kind"])
     try:
-        model.model_validate(_without_status(doc), extra="forbid", by_alias=True, by_name=False)
+        model.model_validate(
+            _without_status(doc), extra="forbid", by_alias=True, by_name=False, strict=True
+        )
     except ValidationError as error:
         for one in error.errors(include_url=False):
             path = tuple(part for part in one["loc"] if not _inner(part))
@@ -71,7 +73,7 @@ def _inner(part: str | int) -> bool:
 def _number_as_quantity(path: Path, value: Any) -> bool:
     """The API takes `cpu: 1` where hera wants `cpu: "1"`."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and bool({"limits", "requests", "sizeLimit"} & set(path))
+    return number and (path[-1] == "sizeLimit" or path[-2:-1] in (("limits",), ("requests",)))
 
 
 def _hint(model: Any, path: Path) -> str:

@@ -93,6 +93,7 @@ def tags(doc: Doc, spec: Doc, spec_of: Spec) -> Iterator[Fault]:
 def _template(where: str, template: Doc, outer: Scope) -> Iterator[Fault]:
     scope = outer.within(template)
     within = {key: value for key, value in template.items() if key not in ("dag", "steps")}
+    within["target"] = mapping(template, "dag").get("target")
     every = tasks(template)
     nodes: Nodes = {text(one, "name"): scope.run_by(one) for one in every}
     yield from _all(where, within, scope.copy(nodes=nodes) if every else scope)
