@@ -17,23 +17,29 @@ from typing import Any
 
 from pipeline import dag, edits, events
 from pipeline.audit import Audit, audit, dataset_digest
+from pipeline.balance import Tally
 from pipeline.config import Config
 from pipeline.datacard import SPLITS
-from pipeline.documents import Credit, IndexFacts, Sample
+from pipeline.documents import Credit, IndexFacts, Sample, Share
 from pipeline.errors import CorruptData, InputError, NotReady, guard
 from pipeline.loop import Clock, publish
 from pipeline.publish import tar_name
-from pipeline.records import Indexed
+from pipeline.records import Indexed, Planned, ToPlan
 from pipeline.shards import RunFolder, join
 from pipeline.stage import Context, context
 from pipeline.summary import declined, listed
 
+#: What tells what was planned.
+PLANNED = ("ingest", "segment", "plan")
+REPLIES = "look at the replies in the stage's manifests, or choose another vlm"
 #: What to change about a reason that took samples away; any other one is the photographs' fault.
 WAYS_OUT = {
     "low-score": "lower keep_score",
     "no-turns": "lower editing.min_changed, or look at the skipped turns in logs/",
     "no-regions": "widen regions.min_area and regions.max_area",
-    "unparsable-reply": "look at the replies in logs/, or choose another vlm",
+    "unparsable-proposal": REPLIES,
+    "unparsable-prompt": REPLIES,
+    "unparsable-score": REPLIES,
 }
 
 
@@ -42,8 +48,14 @@ def _samples(run: RunFolder, split: str, shard: int) -> Iterator[tuple[str, Samp
         yield key, row.get("sample", "Sample")
 
 
-def gather(run: RunFolder, config: Config) -> tuple[bytes, tuple[Credit, ...]]:
-    """The parquet file, in order of split, shard, sample and turn; and the photographs used."""
+def gather(run: RunFolder, config: Config, tally: Tally) -> tuple[bytes, tuple[Credit, ...]]:
+    """The parquet file, in order of split, shard, sample and turn; and the photographs used. What
+    was planned and what is kept is counted by `tally`."""
+    for shard in range(config.shards):
+        for row in join(run, PLANNED, shard).rows.values():
+            if row.has(Planned):
+                item: ToPlan = row.read(ToPlan)
+                tally.plan(item.source, item.regions.regions, row.get("plan", "Plan"))
     tables, used = [], Counter[Credit]()
     for split in SPLITS:
         for shard in range(config.shards):
@@ -51,6 +63,8 @@ def gather(run: RunFolder, config: Config) -> tuple[bytes, tuple[Credit, ...]]:
             found: list[dict[str, Any]] = []
             for key, sample in _samples(run, split, shard):
                 reason = apart.get(key, "") if split == "filtered" else ""
+                if split != "filtered":
+                    tally.keep(sample)
                 found += edits.rows(key, split, tar_name(split, shard), sample, reason)
                 if (source := sample.source).base == "real":
                     used[Credit(file=source.file, licence=source.licence, author=source.author,
@@ -81,7 +95,7 @@ def check(found: Audit, samples: Mapping[str, int], config: Config) -> None:
 
 def facts(
     config: Config, found: Audit, digest: str, shards: dict[str, tuple[str, ...]],
-    samples: dict[str, int], sources: tuple[Credit, ...],
+    samples: dict[str, int], sources: tuple[Credit, ...], balance: tuple[Share, ...],
 ) -> IndexFacts:  # fmt: skip
     """Nothing of this machine, and nothing that the dataset does not depend on."""
     made = config.model_dump(
@@ -91,7 +105,7 @@ def facts(
     return IndexFacts(
         digest=digest, shards=shards, samples=samples, profile=config.profile,
         weights=config.editing.weights, labels=labels, planned=config.samples,
-        declined=declined(found), sources=sources, config=made,
+        declined=declined(found), sources=sources, config=made, balance=balance,
     )  # fmt: skip
 
 
@@ -109,10 +123,14 @@ def index(here: Context, clock: Clock) -> tuple[Indexed, dict[str, str]]:
     digest, shards = dataset_digest(here.run, here.config)
     parents = {
         f"assemble-{split}/{i:05d}": sha for split in SPLITS for i, sha in enumerate(shards[split])
-    } | {f"score/{i:05d}": here.run.manifest("score", i).sha256 for i in range(here.config.shards)}
+    } | {
+        f"{name}/{i:05d}": here.run.manifest(name, i).sha256
+        for name in (*PLANNED, "score")
+        for i in range(here.config.shards)
+    }
     with clock.phase("read"):
-        table, sources = gather(here.run, here.config)
-    known = facts(here.config, found, digest, shards, samples, sources)
+        table, sources = gather(here.run, here.config, tally := Tally(here.config))
+    known = facts(here.config, found, digest, shards, samples, sources, tally.shares())
     return Indexed(known, table), parents
 
 

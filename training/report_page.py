@@ -12,6 +12,7 @@ import platform
 from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline import runs
 from pipeline.cards import Card as ModelCard
 from pipeline.cards import Role, card
 from pipeline.config import Config
-from pipeline.documents import IndexFacts
+from pipeline.documents import IndexFacts, Share
 from pipeline.loop import Clock
 from training import report_charts, report_data, report_pictures, report_sheet, report_stages
 from training.report_charts import duration
@@ -56,6 +57,7 @@ def page(library: Library, clock: Clock) -> str:
             edited=report_pictures.EDITED, edits=_edits(samples), untouched=_untouched(trials),
             photographs=index.sources, models=_models(config), vocabulary=_scores(samples),
             lost=index.planned - sum(index.samples.values()), notes=_notes(samples), wall=WALL,
+            balance=_balance(index),
             ignored=runs.begun(library.run.path).get("ignored", {}),
             binary=any(trial.task == "binary" for trial in trials), columns=columns, truth=truth,
             **plots,
@@ -125,6 +127,11 @@ def _edits(samples: Sequence[Kept]) -> int:
 def _scores(samples: Sequence[Kept]) -> list[tuple[int, int]]:
     """How many samples got which score of naturalness."""
     return sorted(Counter(kept.sample.score.score for kept in samples).items(), reverse=True)
+
+
+def _balance(index: IndexFacts) -> list[tuple[str, list[Share]]]:
+    """The rows of each quota, in their order."""
+    return [(quota, list(rows)) for quota, rows in groupby(index.balance, lambda row: row.quota)]
 
 
 def _untouched(trials: Sequence[Trial]) -> dict[str, float]:

@@ -147,6 +147,23 @@ def test_an_index_made_again_is_the_same(unindexed: RunFolder, finished: RunFold
     assert index.main(["--run", str(unindexed.path)]) == 0
     again, before = unindexed.manifest("index", 0), finished.manifest("index", 0)
     assert (again.sha256, again.parents) == (before.sha256, before.parents)
-    assert {"assemble-val/00000", "score/00002"} < again.parents.keys()
+    assert {"assemble-val/00000", "score/00002", "plan/00001"} < again.parents.keys()
     table = join(unindexed, ("index",), 0).rows["index"].raw("edits.parquet")
     assert table and pq.read_table(io.BytesIO(table)).num_rows > 24
+
+
+def test_the_balance_of_the_plan_is_told(finished: RunFolder) -> None:
+    balance = facts(finished).balance
+    planned, kept = Counter[str](), Counter[str]()
+    for row in balance:
+        planned[row.quota] += row.planned
+        kept[row.quota] += row.kept
+    samples = facts(finished).samples
+    assert planned["turns"] == planned["base"] == facts(finished).planned - sum(
+        item.reason == "no-regions"
+        for shard in range(3) for item in finished.manifest("segment", shard).rejected
+    )  # fmt: skip
+    assert kept["turns"] == kept["base"] == samples["train"] + samples["val"] > 0
+    assert planned["edit type"] == planned["area"] == planned["category"]
+    turns = {row.kind: row for row in balance if row.quota == "turns"}
+    assert turns["3"].planned > turns["1"].planned

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.plan import AREA_BINS, area_bin, plan
+from jobs.plan import plan
 from jobs.taxonomy import CATEGORIES
 from pipeline.config import Config
 from pipeline.documents import Plan, Region, Regions, Source
@@ -171,11 +171,83 @@ def test_a_plan_is_valid_and_does_not_depend_on_the_order_of_the_samples(
     assert again == made
 
 
+RICH = st.lists(st.integers(3, 6), min_size=1, max_size=40)
+
+
+def most(counts: Counter[str], weights: dict[str, float]) -> float:
+    """How far the count of any kind is from its share."""
+    total = sum(weights.values())
+    return max(abs(counts[k] - counts.total() * w / total) for k, w in weights.items())
+
+
+@settings(max_examples=60, deadline=None)
+@given(RICH, st.integers(0, 99), st.integers(3, 8), st.sampled_from([0.0, 0.2, 0.5]))
+def test_each_shard_is_within_one_of_its_quotas_and_so_is_each_kind_of_base(
+    configured: Callable[..., Config], rich: list[int], seed: int, families: int, ai: float
+) -> None:
+    """Where every sample has as many regions as turns may be asked of it."""
+    config = configured(families=dict(list(EIGHT.items())[:families]), seed=seed)
+    draw = random.Random(seed)
+    items = [item(i, [0.1] * n, "ai" if draw.random() < ai else "real")
+             for i, n in enumerate(rich)]  # fmt: skip
+    pairs = list(zip(items, plans(config, items), strict=True))
+    for base in ("ai", "real", None):
+        made = [one for thing, one in pairs if base in (thing.source.base, None)]
+        turns = Counter(str(len(one.turns)) for one in made)
+        assert most(turns, {str(n): w for n, w in config.turns.items()}) < 1
+        edits = Counter(str(turn.edit) for one in made for turn in one.turns)
+        assert most(edits, {str(kind): w for kind, w in config.edit_types.items()}) < 1
+        for n in range(3):
+            painters = Counter(one.turns[n].family for one in made if len(one.turns) > n)
+            assert most(painters, dict.fromkeys(config.families, 1.0)) < 2
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_small_shards_keep_the_ratio_over_many(eight: Config, size: int) -> None:
+    """A shard of four has 0.4 samples of one turn; the run still has a tenth of them."""
+    config = eight.model_copy(update={"shard_size": size, "samples": 1600})
+    made = Counter(
+        len(one.turns)
+        for first in range(0, 1600, size)
+        for one in plans(config, [item(first + i, [0.1] * 3) for i in range(size)])
+    )
+    for count, share in {1: 0.1, 2: 0.4, 3: 0.5}.items():
+        assert made[count] / 1600 == pytest.approx(share, abs=0.03)
+
+
+def test_a_shard_is_planned_alike_whatever_was_planned_before(eight: Config) -> None:
+    """Any cut into partitions is an order of shards, over processes: nothing is handed on."""
+    shards = [[item(8 * n + i, [0.01, 0.1, 0.3]) for i in range(8)] for n in range(4)]
+    alone = [plans(eight, one) for one in shards]
+    assert [plans(eight, one) for one in reversed(shards)] == alone[::-1]
+    assert len({str(one) for one in alone}) == 4, "shards are not all planned alike"
+
+
+def test_categories_and_sizes_follow_the_weights_of_the_config(
+    configured: Callable[..., Config],
+) -> None:
+    weights = {"food": 3.0, "animals": 1.0, "signs": 0.0}
+    config = configured(families=EIGHT, turns={1: 1}, quotas={
+        "categories": weights, "area_bounds": [0.2], "area_weights": [1, 3]})  # fmt: skip
+    kinds = ("food", "animals", "signs", "humans")
+    items = []
+    for i in range(40):
+        regions = tuple(
+            Region(name="r", category=kind, area=area, box=(0, 0, 1, 1), origin="segmenter")
+            for kind in kinds for area in (0.1, 0.3)
+        )  # fmt: skip
+        source = Source(source_id="s", split="train", base="real")
+        items.append(ToPlan(f"{i:08d}", source, Regions(regions=regions)))
+    chosen = [one.regions.regions[made.turns[0].region]
+              for one, made in zip(items, plans(config, items), strict=True)]  # fmt: skip
+    assert Counter(region.category for region in chosen) == {"food": 30, "animals": 10}
+    assert Counter(region.area for region in chosen) == {0.1: 10, 0.3: 30}
+
+
+def test_the_categories_of_the_quotas_are_those_of_the_taxonomy(eight: Config) -> None:
+    assert set(eight.quotas.categories) == set(CATEGORIES)
+
+
 def test_another_seed_gives_another_plan(configured: Callable[..., Config]) -> None:
     one, two = (plans(configured(families=EIGHT, seed=seed), shard(8)) for seed in (1, 2))
     assert one != two
-
-
-def test_every_share_of_the_picture_has_its_bin() -> None:
-    assert [area_bin(area) for area in (0.0, 0.03, 0.08, 0.2, 1.0)] == [0, 1, 2, 3, 3]
-    assert area_bin(0.0299) == 0 and len(AREA_BINS) == 4

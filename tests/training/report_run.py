@@ -30,6 +30,7 @@ from pipeline.documents import (
     Regions,
     Sample,
     Score,
+    Share,
     Source,
 )
 from pipeline.loop import members
@@ -113,6 +114,9 @@ def build(path: Path, recipe: Recipe) -> Path:
     facts = IndexFacts(
         digest="d1e5" * 16, shards={}, samples=counts, profile="demo", weights=recipe.weights,
         labels=FAMILIES, planned=recipe.samples + recipe.lost, declined={}, config={},
+        balance=tuple(Share(quota=quota, kind=recipe.text(i), target=0.5, planned=7 + i,
+                            deficit=1.5 * i, kept=3)
+                      for quota in ("turns", "category") for i in range(2)),
         sources=tuple(Credit(file=photo.name, licence="CC0", author=recipe.text(i), samples=1,
                              url=f"https://example.org/{photo.stem}")
                       for i, photo in enumerate(names)),

@@ -20,7 +20,9 @@ from pipeline.shards import Row, RunFolder, join
 from tests.training.report_run import FAMILIES, HOSTILE, Recipe, build
 from training import report, report_data, report_pictures, report_sheet
 
-SECTIONS = ("samples", "filtered", "statistics", "scores", "stages", "rejects", "credits")
+SECTIONS = (
+    "samples", "filtered", "statistics", "balance", "scores", "stages", "rejects", "credits",
+)  # fmt: skip
 
 
 class Parsed(HTMLParser):
@@ -105,6 +107,12 @@ def test_scores_stages_rejects_and_credits_are_told(html: str) -> None:
         r">coffee.jpg<.*>a wooden bench<.*>CC0<.*>https://example.org/coffee<", credited
     )
     assert "Kandinsky 2.2" in credited
+
+
+def test_the_balance_of_the_plan_is_told(html: str) -> None:
+    for cell, times in {"50.0%": 4, "7": 2, "8": 2, "+0.0": 2, "+1.5": 2, "3": 4}.items():
+        assert section(html, "balance").count(f'<td class="n">{cell}</td>') == times
+    assert section(html, "balance").count("<details open>") == 1, "the ratio of turns"
 
 
 def test_real_weights_get_no_note_about_noise(tmp_path: Path) -> None:
