@@ -1,8 +1,9 @@
 """`palimpsest lint`: faults of workflows and manifests, found without a cluster and without Argo.
 
-Four layers, each one module: YAML and shape (`lint_shape`), meaning (`lint_meaning`, `lint_graph`,
-`lint_tags`), and for the project's own the pods they come to (`lint_pods`, `lint_security`,
-`lint_house`). One line a fault: where it is, what it is, the way out.
+Four layers: YAML (`lint_read`); shape (`lint_shape`, `lint_values`); meaning (`lint_meaning`, which
+calls `lint_template`, `lint_graph`, `lint_refs` and `lint_tags`); and, of the project's own, the
+pods that come of it (`lint_pods`, `lint_security`, `lint_house`). One line a fault: where it is,
+what it is, the way out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pipeline import lint_meaning, lint_pods, lint_shape, strict
 from pipeline.code import ROOT
 from pipeline.errors import OK, PERMANENT, InputError
 from pipeline.lint_read import documents
+from pipeline.lint_refs import Library
 from pipeline.lint_tree import ARGO, Doc, Fault, mapping, ours, text
 
 #: What is looked at when nothing is named: all that `palimpsest render` writes for a cluster.
@@ -54,7 +56,7 @@ def main_lint(paths: list[Path]) -> int:
 def lint(paths: list[Path], found: Found) -> Iterator[tuple[Path, Fault]]:
     """Every fault, with its file. Raises an InputError for a path that is not there."""
     read: list[tuple[Path, list[Doc | Fault]]] = []
-    library = lint_meaning.Library()
+    library = Library()
     for path in [one for given in paths for one in files(given)]:
         every = list(documents(sys.stdin.read() if path == STDIN else strict.text(path)))
         read.append((path, every))
@@ -84,7 +86,7 @@ def files(path: Path) -> list[Path]:
     return every
 
 
-def _document(doc: Doc, library: lint_meaning.Library, found: Found) -> Iterator[Fault]:
+def _document(doc: Doc, library: Library, found: Found) -> Iterator[Fault]:
     kind = doc.get("kind")
     if not isinstance(kind, str) or not isinstance(doc.get("apiVersion"), str):
         yield Fault("", "it has no kind or no apiVersion: give Kubernetes objects")
@@ -116,7 +118,7 @@ def _other(doc: Doc, found: Found) -> Iterator[Fault]:
     yield from lint_pods.of_object(doc)
 
 
-def _notes(library: lint_meaning.Library, found: Found) -> None:
+def _notes(library: Library, found: Found) -> None:
     for name, count in sorted(found.unread.items()):
         found.notes.append(f"not looked at, for want of a schema: {count} {name}")
     if library.elsewhere:

@@ -21,6 +21,7 @@ from pipeline.lint_tree import mapping
 Doc = dict[str, Any]
 CHART = ROOT / "charts/palimpsest"
 WORKFLOW = CHART / "files/workflows/one-family.yaml"
+NAMED = ROOT / "manifests/base/workflowtemplate-palimpsest-demo.yaml"
 DOCKERFILE = ROOT / "images/base/Dockerfile"
 
 
@@ -56,7 +57,7 @@ def example_lint(folder: Path, plant: Callable[[Doc], object]) -> list[str]:
     doc = yaml.safe_load((ROOT / "manifests/examples/train-and-evaluate.yaml").read_text())
     plant(doc)
     (folder / "example.yaml").write_text(as_yaml(doc))
-    return linted(folder / "example.yaml", ROOT / "manifests/base")
+    return linted(folder / "example.yaml", NAMED)
 
 
 def values(_: Path, plant: Callable[[Doc], object]) -> list[str]:

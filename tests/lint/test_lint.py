@@ -16,6 +16,7 @@ from pipeline.errors import OK, InputError
 from pipeline.lint import Found
 from pipeline.lint_graph import reads
 from pipeline.lint_house import amount, house
+from pipeline.lint_refs import Library
 from pipeline.lint_security import restricted
 from pipeline.lint_tree import walk
 from tests.lint.planted import WORKFLOW, Doc, linted, swap, workflow_lint
@@ -258,6 +259,6 @@ def test_nothing_that_is_written_makes_it_fail() -> None:
         for key in path[:-1]:
             node = node[key]
         node[path[-1]] = chance.choice(others)
-        library = lint.lint_meaning.Library()
+        library = Library()
         seen += bool(list(lint._document(doc, library, Found())))
     assert seen > 60
