@@ -18,6 +18,8 @@ QUOTED = r"\[\s*['\"]([^'\"]+)['\"]\s*\]"
 #: `inputs.parameters.name` and `inputs.parameters["name"]`, in an expression.
 PARAMETER = re.compile(rf"\b(workflow|inputs)\??\.parameters\??(?:\.(\w+)|{QUOTED})")
 NODE = re.compile(rf"\b(tasks|steps)\??(?:\.(\w+)|{QUOTED})\??\.")
+STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
+NO_ITEM = "only a task with withItems, withParam or withSequence has an item"
 NUMBER = re.compile(r"(?<!asInt\()lastRetry\.exitCode\s*(in\s*\[|[<>=!]=?)\s*-?\d")
 LAST = re.compile(r"lastRetry\.(\w+)")
 ROOTS = ("item", "inputs", "outputs", "workflow", "tasks", "steps", "pod", "node", "retries",
@@ -84,7 +86,7 @@ def undefined(tag: str, scope: Scope) -> Iterator[str]:
 def _defined(root: str, rest: str, scope: Scope) -> str:
     """Why a name is not defined here, or ""."""
     if root == "item" and not scope.item:
-        return "only a task with withItems, withParam or withSequence has an item"
+        return NO_ITEM
     if root == "workflow":
         return _workflow(rest, scope)
     if root == "inputs":
@@ -140,6 +142,8 @@ def expressed(expression: str, scope: Scope) -> Iterator[str]:
     for name in LAST.findall(expression):
         if name not in ("exitCode", "status", "duration", "message"):
             yield f"lastRetry.{name} is not defined: there are exitCode, status, duration, message"
+    if not scope.item and re.search(r"(?<![\w.])item\b", STRING.sub("", expression)):
+        yield f"item is not defined: {NO_ITEM}"
     if NUMBER.search(expression):
         yield "lastRetry.exitCode is a text: compare asInt(lastRetry.exitCode) with numbers"
 

@@ -15,7 +15,6 @@ from typing import Any, get_args
 
 from pipeline import lint_values
 from pipeline.lint_tree import Doc, Fault, Path, dotted, listing, mapping, place, tagged
-from pipeline.lint_values import FREE
 
 #: Fields that came with Argo 4.1: hera does not know them.
 LATER = {"executorPlugins", "podResources", "resourceClaims"}
@@ -50,7 +49,8 @@ def _fields(doc: Doc, gone: set[Path]) -> Iterator[Fault]:
             if (
                 path in gone
                 or _number_as_quantity(path, one["input"])
-                or (FREE | LATER) & set(path)
+                or LATER & set(path)
+                or lint_values.free(path)
             ):
                 continue
             said = f"{one['msg'][0].lower()}{one['msg'][1:]}, found {one['input']!r:.60}"

@@ -40,8 +40,11 @@ REMOVED = {("synchronization", "mutex"): "mutexes: [{name: ...}]",
            ("spec", "podPriority"): "podPriorityClassName",
            ("workflowSpec", "podPriority"): "podPriorityClassName",
            ("spec", "schedule"): "schedules: [...]"}  # fmt: skip
-#: Nobody but a plugin knows what lies below.
-FREE = {"plugin"}
+
+
+def free(path: Path) -> bool:
+    """Whether it lies in a `plugin` template: nobody but that plugin knows what may stand there."""
+    return "plugin" in path[:-1] and not {"artifacts", "archiveLocation"} & set(path)
 
 
 def removed(doc: Doc) -> Iterator[tuple[Path, Fault]]:
@@ -66,7 +69,7 @@ def _keys(doc: Doc) -> Iterator[tuple[Path, tuple[str, str], Any]]:
     for path, value in walk({"spec": doc.get("spec")}):
         names = [part for part in path if isinstance(part, str)]
         plain = not isinstance(value, dict | list) or path[-1:] == tuple(names[-1:])
-        if names and plain and not FREE & set(names):
+        if names and plain and not free(path):
             yield path, (names[-2] if len(names) > 1 else "", names[-1]), value
 
 

@@ -46,6 +46,8 @@ MAIN = "sane-/main"
      "is not defined: make gives the artifacts data"),
     ("{{item.os}} {{=", "{{inputs.parameters.os}} {{=", "the inputs here are none"),
     ("withItems: [{os: linux}, {os: plan9}]", "when: 'true'", f"{MAIN}/pairs: {{{{item.os}}}} is"),
+    ("{{item.os}} {{=sprig.upper(item.os)}}'}]}\n            withItems: [{os: linux}, {os: plan9}]",
+     "{{=sprig.upper(item.os)}}'}]}", f"{MAIN}/pairs: item is not defined: only a task with"),
     ("steps[\"greet\"].status", "steps[\"great\"].status", "steps['great'] is not defined"),
     ("inputs.parameters['n']", "inputs.parameters['m']",
      "sane-/graph: inputs.parameters['m'] is not defined: known are n"),
