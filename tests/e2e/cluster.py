@@ -116,6 +116,7 @@ class Cluster:
             killed = fuse is not None and KILLED in codes
             self._count(node, seconds, fuse, killed)
             verdict, again = judge(node, codes)
+            again = again and attempt < node.limit
             how = f"{'killed, ' if killed else ''}{verdict} after {seconds:.1f} s"
             tries = f", try {attempt + 2} of {node.limit + 1}" if again else ""
             print(f"{time.monotonic() - self.begun:6.1f} s  {node.name}: {how}{tries}", flush=True)
