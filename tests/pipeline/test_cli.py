@@ -75,7 +75,7 @@ def test_a_wrong_argument_gets_one_sentence(args: tuple[str, ...], says: str) ->
     ("profile", "says"),
     [
         ("families: {sdlx: 1}", "families: no editor 'sdlx': did you mean 'sdxl'?"),
-        ("families: {clone: 1}\nvlm: qwen", "vlm: no vlm 'qwen': known are rules"),
+        ("families: {clone: 1}\nvlm: qwen", "vlm: no vlm 'qwen': did you mean 'qwen25vl'?"),
         ("families: {clone: 1}\ndetectors: {unet: {}}", "detectors: no detector 'unet': known are"),
         ("families: {clone: 1}\nturns: {4: 1}", "turns: the numbers of turns may be 1, 2 and 3"),
     ],
