@@ -47,7 +47,8 @@ def quoted(text: str) -> str:
 
 def propose(image: Pixels, most: int, side: int) -> Chat:
     """The picture, and the request to name at most `most` objects."""
-    return [_user(_template("propose").replace("$most", str(most)), _sized(image, side))]
+    text = Template(_template("propose")).substitute(most=most)
+    return [_user(text, _sized(image, side))]
 
 
 def prompt(wish: Wish, side: int) -> Chat:

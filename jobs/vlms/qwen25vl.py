@@ -92,10 +92,18 @@ class Qwen:
         return found
 
     def _replies(self, asked: Sequence[Question], temperature: float) -> list[str]:
-        """What the model writes, all questions in one batch; "" where its numbers are not finite,
-        since the grammar would make an answer even of those."""
-        if not asked:
-            return []
+        """What the model writes, all questions in one batch, in halves where the device is too
+        small for it."""
+        from jobs.segmenters.halving import in_batches
+
+        def some(rows: range) -> list[str]:
+            return self._written([asked[i] for i in rows], temperature)
+
+        return in_batches(some, len(asked), len(asked))
+
+    def _written(self, asked: Sequence[Question], temperature: float) -> list[str]:
+        """One batch; "" where the model's numbers are not finite, since the grammar would make an
+        answer even of those."""
         import torch
 
         from jobs.vlms.constrain import Constraint
@@ -154,6 +162,6 @@ def load(config: Config) -> Vlm:
     net.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id
     )
-    vocabulary = Vocabulary(words, net.config.text_config.vocab_size)
+    vocabulary = Vocabulary(words, net.get_output_embeddings().out_features)
     model = digest([path, questions.TEMPLATES, questions.EXAMPLES])
     return Qwen(net, processor, vocabulary, config.asking, model)

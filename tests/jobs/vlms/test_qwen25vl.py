@@ -209,6 +209,21 @@ def test_a_model_of_nans_gives_no_answer(
     assert broken.propose(proposals()[:1]) == nothing == broken.prompt(wishes()[:1])
 
 
+def test_a_batch_that_is_too_large_is_halved(vlm: Qwen, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    wanted, whole, sizes = vlm.score(judged()), vlm.net.generate, list[int]()
+
+    def cramped(**inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > 1:
+            raise torch.OutOfMemoryError
+        return whole(**inputs)
+
+    monkeypatch.setattr(vlm.net, "generate", cramped)
+    assert vlm.score(judged()) == wanted and sizes == [3, 1, 1, 1]
+
+
 def test_the_digest_is_of_weights_and_questions(
     vlm: Qwen, tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
