@@ -20,7 +20,7 @@ from pipeline.errors import ConfigError, InputError, TransientError, guard
 from pipeline.stage import Parser
 
 #: What is read of a repository. Never code, never pickles.
-PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
+PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 
 
 def main(argv: list[str]) -> int:
