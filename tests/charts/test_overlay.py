@@ -89,7 +89,7 @@ def test_the_service_finds_the_pods_of_a_job_and_no_others() -> None:
                                ["metadata"]["labels"].items()))
         for node in nodes(docs)
     )  # fmt: skip
-    assert found["Job", True] == 6 and found["Pod", False] > 100
+    assert found["Job", True] == 8 and found["Pod", False] > 100
     assert not found["Job", False] and not found["Pod", True]
 
 

@@ -293,7 +293,7 @@ def test_every_pod_says_who_it_is(one: Rendered) -> None:
     for node in one.nodes:
         labels = node.manifest["metadata"]["labels"]
         assert labels["app.kubernetes.io/part-of"] == "palimpsest"
-        assert labels["palimpsest.io/stage"] == node.template
+        assert labels["palimpsest.io/stage"].replace("_", "-") == node.template
         assert labels["palimpsest.io/run"] == one.config.profile
         stage = by_name.get(node.template)
         if stage and stage.module in ("jobs.edit", "jobs.generate"):
