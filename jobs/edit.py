@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.editors import Editor
+from jobs.editors import Editor, Painted, faults, gates
 from jobs.weights import editor
 from pipeline.cards import card
 from pipeline.config import Config
@@ -31,6 +31,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class Draft:
+    """One sample on its way through the passes of a turn: its picture so far, or its fault."""
+
+    def __init__(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        self.image, self.mask, self.notes = image, mask, tuple[str, ...]()
+        self.fault: Reject[Edited] | None = None if mask.any() else Reject("empty-mask")
+
+    def take(self, made: Painted, base: NDArray[np.uint8], paste: bool) -> None:
+        """What a pass made of it; `paste` puts `base` back outside the mask."""
+        import numpy as np
+
+        self.notes += made.notes
+        after = gates.made(made, len(base))
+        if isinstance(after, Reject):
+            self.fault = after
+        else:
+            self.image = np.where(self.mask[..., None], after, base) if paste else after
+
+
 class Turn:
     """One family at one turn, loaded. Called with a batch, it is the stage's pure function."""
 
@@ -45,59 +64,49 @@ class Turn:
 
     def __call__(self, batch: Sequence[ToEdit]) -> list[Edited | Reject[Edited]]:
         masks = [item.masks[item.plan.turns[self.turn - 1].region] for item in batch]
-        painted: dict[int, NDArray[np.uint8] | None] = {
-            i: item.image
-            for i, (item, mask) in enumerate(zip(batch, masks, strict=True))
-            if mask.any()
-        }
+        drafts = [Draft(item.image, mask) for item, mask in zip(batch, masks, strict=True)]
         for step in range(max((len(item.prompt.texts) for item in batch), default=0)):
             todo = [i for i, item in enumerate(batch)
-                    if painted.get(i) is not None and step < len(item.prompt.texts)]  # fmt: skip
-            if not todo:
-                break
-            results = self.painter.inpaint(
-                [painted[i] for i in todo],  # type: ignore[misc]  # None was left out above
-                [masks[i] for i in todo],
-                [batch[i].prompt.texts[step] for i in todo],
-                [self._seed(batch[i].key, step) for i in todo],
+                    if drafts[i].fault is None and step < len(item.prompt.texts)]  # fmt: skip
+            for i, made in zip(todo, self._paint(batch, drafts, todo, step), strict=True):
+                drafts[i].take(made, batch[i].image, self.config.editing.composite == "paste")
+        return [self._gate(item, draft) for item, draft in zip(batch, drafts, strict=True)]
+
+    def _paint(
+        self, batch: Sequence[ToEdit], drafts: Sequence[Draft], todo: Sequence[int], step: int
+    ) -> list[Painted]:
+        """One pass over the samples `todo` of the batch."""
+
+        def run(rows: range) -> list[Painted]:
+            mine = [todo[row] for row in rows]
+            return self.painter.inpaint(
+                [drafts[i].image for i in mine],
+                [drafts[i].mask for i in mine],
+                [batch[i].prompt.texts[step] for i in mine],
+                [self._seed(batch[i].key, step) for i in mine],
             )
-            for i, result in zip(todo, results, strict=True):
-                painted[i] = (
-                    None if result is None else self._composite(batch[i].image, masks[i], result)
-                )
-        return [self._gate(item, masks[i], painted.get(i)) for i, item in enumerate(batch)]
+
+        return faults.in_halves(run, len(todo))
 
     def _seed(self, key: str, step: int) -> int:
         return seed(self.config.seed, key, self.turn, self.family, f"latents-{step}", 0)
 
-    def _composite(
-        self, before: NDArray[np.uint8], mask: NDArray[np.bool_], after: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
-        import numpy as np
-
-        if self.config.editing.composite == "full":
-            return after
-        return np.where(mask[..., None], after, before)
-
-    def _gate(
-        self, item: ToEdit, mask: NDArray[np.bool_], after: NDArray[np.uint8] | None
-    ) -> Edited | Reject[Edited]:
+    def _gate(self, item: ToEdit, draft: Draft) -> Edited | Reject[Edited]:
         """The picture with its record, or the reason why this turn does not count."""
-        if not mask.any():
-            return Reject("empty-mask")
-        if after is None:
-            return Reject("nan-latents")
-        inside = after[mask]
-        if len(inside) > 1 and (inside == inside[0]).all():
-            return Reject("constant-image", f"all {len(inside)} edited pixels are alike")
-        changed = float((inside != item.image[mask]).any(axis=-1).mean())
-        if changed < self.config.editing.min_changed:
-            return Reject("noop-edit", f"{changed:.1%} of the mask changed")
+        how = self.config.editing
+        paste = how.composite == "paste"
+        fault = draft.fault or gates.edited(
+            item.image, draft.mask, draft.image, least=how.min_changed, paste=paste
+        )
+        if fault:
+            return fault
         history = item.history.edits if item.history else ()
-        return Edited(after, History(edits=(*history, self._edit(item, mask, changed))))
+        return Edited(draft.image, History(edits=(*history, self._edit(item, draft))))
 
-    def _edit(self, item: ToEdit, mask: NDArray[np.bool_], changed: float) -> Edit:
+    def _edit(self, item: ToEdit, draft: Draft) -> Edit:
         step = item.plan.turns[self.turn - 1]
+        mask = draft.mask
+        changed = float((draft.image[mask] != item.image[mask]).any(axis=-1).mean())
         passes = range(len(item.prompt.texts))
         return Edit(
             turn=self.turn, region=step.region, family=self.family, edit=step.edit,
@@ -105,12 +114,14 @@ class Turn:
             seeds=tuple(self._seed(item.key, i) for i in passes), steps=self.steps,
             guidance=self.guidance, composite=self.config.editing.composite,
             changed=changed, area=float(mask.mean()), model=self.model,
+            notes=draft.notes,
         )  # fmt: skip
 
 
 def job(config: Config, family: str, turn: int) -> Job[ToEdit, Edited]:
     def load() -> tuple[Transform[ToEdit, Edited], str]:
-        painter, digest = editor(config, family)
+        with faults.watched():
+            painter, digest = editor(config, family)
         return Turn(config, family, turn, painter, digest), digest
 
     def mine(row: Row) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from jobs.editors import Editor
+from jobs.editors import Editor, Painted, faults, gates
 from jobs.weights import editor
 from pipeline.config import Config
 from pipeline.documents import Source
@@ -28,20 +28,20 @@ def generate(
     """Paint every caption. A picture that is not finite or of one colour only is declined."""
     seeds = [seed(config.seed, item.key, 0, item.source.family, "base") for item in batch]
     captions = [item.source.caption for item in batch]
-    made: list[Generated | Reject[Generated]] = []
-    for image in painter.generate(captions, seeds, config.bases.resolution):
-        if image is None:
-            made.append(Reject("nan-latents"))
-        elif (image == image[0, 0]).all():
-            made.append(Reject("constant-image"))
-        else:
-            made.append(Generated(image))
-    return made
+    size = config.bases.resolution
+
+    def run(rows: range) -> list[Painted]:
+        mine = slice(rows.start, rows.stop)
+        return painter.generate(captions[mine], seeds[mine], size)
+
+    found = [gates.made(made, size) for made in faults.in_halves(run, len(batch))]
+    return [one if isinstance(one, Reject) else Generated(one) for one in found]
 
 
 def job(config: Config, family: str) -> Job[FromSource, Generated]:
     def load() -> tuple[Transform[FromSource, Generated], str]:
-        painter, digest = editor(config, family)
+        with faults.watched():
+            painter, digest = editor(config, family)
         return lambda batch: generate(painter, config, batch), digest
 
     def mine(row: Row) -> bool:

@@ -15,6 +15,7 @@ FilterReason = Literal["low-score", "no-turns"]
 QuarantineReason = Literal[
     "missing-file", "unreadable-image", "truncated-image", "image-too-large", "image-too-small",
     "no-regions", "empty-mask", "nan-latents", "constant-image", "noop-edit",
+    "outside-mask", "safety-filtered", "wrong-size",
     "unparsable-proposal", "unparsable-prompt", "unparsable-score",
 ]  # fmt: skip
 Reason = FilterReason | QuarantineReason
@@ -130,7 +131,8 @@ class Prompt(Doc):
 
 
 class Edit(Doc):
-    """One turn as it was really painted. `seeds`: one per pass. `changed`: share of mask pixels."""
+    """One turn as it was really painted. `seeds`: one per pass. `changed`: share of mask pixels.
+    `notes`: what had to be done otherwise than planned, such as `vae-float32` or `batch-of-1`."""
 
     turn: int
     region: int
@@ -145,6 +147,7 @@ class Edit(Doc):
     changed: float
     area: float
     model: str
+    notes: tuple[str, ...] = ()
 
 
 class History(Doc):

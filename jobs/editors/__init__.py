@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
     Mask = NDArray[np.bool_]  # (H, W), True = repaint
+
+#: What a family can say of a sample instead of a picture; each is a reason to decline it.
+Fault = Literal["nan-latents", "safety-filtered", "wrong-size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,22 @@ class Settings:
     guidance: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """One sample as it came out of a family: `pixels`, or without them the `fault`.
+
+    `notes` say what had to be done otherwise than planned (`vae-float32`, `batch-of-1`).
+    """
+
+    pixels: Pixels | None
+    fault: Fault | None = None
+    notes: tuple[str, ...] = ()
+
+
 class Editor(Protocol):
     """What a loaded family can do. Both calls are batched and pure in (inputs, seeds).
 
-    `None` in place of a picture: this sample came out of the model as NaN or infinity.
+    They return one `Painted` a sample, in order; whether it counts is for jobs/editors/gates.py.
     """
 
     def inpaint(
@@ -41,13 +56,11 @@ class Editor(Protocol):
         masks: Sequence[Mask],
         prompts: Sequence[str],
         seeds: Sequence[int],
-    ) -> list[Pixels | None]:
+    ) -> list[Painted]:
         """Repaint `masks` of square `images` of one size; the same size back, *not* pasted back."""
         ...
 
-    def generate(
-        self, prompts: Sequence[str], seeds: Sequence[int], size: int
-    ) -> list[Pixels | None]:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], size: int) -> list[Painted]:
         """Square pictures of `size` pixels from text alone, one seed a sample."""
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.editors import Editor, Settings
+from jobs.editors import Editor, Painted, Settings
 from pipeline.cards import Card
 from pipeline.seeds import rng
 
@@ -29,30 +29,29 @@ class Clone:
         masks: Sequence[Mask],
         prompts: Sequence[str],
         seeds: Sequence[int],
-    ) -> list[Pixels | None]:
+    ) -> list[Painted]:
         import numpy as np
 
         from jobs.editors.pixels import one_size
 
         side = one_size(images)
-        found: list[Pixels | None] = []
+        found: list[Painted] = []
         for image, prompt, number in zip(images, prompts, seeds, strict=True):
             shift = rng(number, prompt).integers(side // 4, 3 * side // 4, size=2)
-            found.append(np.roll(image, (int(shift[0]), int(shift[1])), axis=(0, 1)))
+            moved = np.roll(image, (int(shift[0]), int(shift[1])), axis=(0, 1))
+            found.append(Painted(moved))
         return found
 
-    def generate(
-        self, prompts: Sequence[str], seeds: Sequence[int], size: int
-    ) -> list[Pixels | None]:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], size: int) -> list[Painted]:
         """Smooth coloured clouds: noise at 8 x 8, enlarged."""
         import numpy as np
         from PIL import Image
 
-        found: list[Pixels | None] = []
+        found: list[Painted] = []
         for prompt, number in zip(prompts, seeds, strict=True):
             small = rng(number, prompt).integers(0, 256, (8, 8, 3), dtype=np.uint8)
             clouds = Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC)
-            found.append(np.asarray(clouds))
+            found.append(Painted(np.asarray(clouds)))
         return found
 
 

@@ -13,7 +13,7 @@ CARD = Card(
     licence="FLUX.1-dev-Non-Commercial",
     gated=True,
     size_multiple=16,
-    steps=28,
+    steps=50,
     guidance=3.5,
     note="Non-commercial weights. Guidance is distilled: one pass of the network a step.",
 )
@@ -24,10 +24,13 @@ def load(folder: Path, settings: Settings) -> Editor:
     from diffusers import FluxInpaintPipeline, FluxPipeline
 
     from jobs.editors.batched import BatchedEditor
+    from jobs.editors.conditions import prompted
     from jobs.editors.weights import folders, hush, reading, ready
 
     hush()
     (path,) = folders(folder, CARD)
-    maker = FluxPipeline.from_pretrained(path, **reading(settings))
-    painter = FluxInpaintPipeline(**maker.components)
-    return BatchedEditor(CARD, settings, ready(painter, settings), ready(maker, settings))
+    maker = ready(FluxPipeline.from_pretrained(path, **reading(settings)), settings)
+    painter = ready(FluxInpaintPipeline(**maker.components), settings)
+    names = ("prompt_embeds", "pooled_prompt_embeds", "")  # the last is made anew by each call
+    condition = prompted(maker, names, prompt_2=None, device=settings.device)
+    return BatchedEditor(CARD, settings, maker, painter, maker, condition)

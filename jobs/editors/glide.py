@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.editors import Editor, Settings
+from jobs.editors import Editor, Painted, Settings
 from pipeline.cards import Card
 
 if TYPE_CHECKING:
     from jobs.editors import Mask, Pixels
+    from jobs.editors.conditions import Encoded
     from jobs.editors.glide_net import Stage
 
 CARD = Card(
@@ -23,41 +24,46 @@ CARD = Card(
     steps=100,
     guidance=5.0,
     note=(
-        "No hub repository: the published checkpoint must be converted into a folder with unet/, "
-        "scheduler/, text/, tokenizer/ and, for the step from 64 to 256 pixels, the same again in "
-        "upsampler/ (without it the edit is enlarged by interpolation). Pictures from text alone "
-        "are edits of a blank under a full mask."
+        "No hub repository: `python -m jobs.editors.glide_convert` makes the folder out of the "
+        "published files. It has unet/, scheduler/, text/, tokenizer/ and, for the step from 64 to "
+        "256 pixels, the same again in upsampler/ (without it the edit is enlarged by "
+        "interpolation). Pictures from text alone are edits of a blank under a full mask."
     ),
 )
 
-#: Even steps of the upsampler, where the published sampler takes 27 uneven ones.
-UPSAMPLER_STEPS = 27
+#: Of the noise that the upsampler begins with, as published: a little less is less grainy.
+TEMPERATURE = 0.997
 
 
 def load(folder: Path, settings: Settings) -> Editor:
     """Read the tokenizer, the base stage and, where the folder has one, the upsampler."""
     from transformers import AutoTokenizer
 
+    from jobs.editors.conditions import Encoded
     from jobs.editors.glide_net import Stage
     from jobs.editors.weights import folders, hush
 
     hush()
     (path,) = folders(folder, CARD)
     above = path / "upsampler"
-    return _Glide(
-        settings,
-        AutoTokenizer.from_pretrained(path / "tokenizer", local_files_only=True),
-        Stage.read(path, settings),
-        Stage.read(above, settings) if above.is_dir() else None,
-    )
+    tokenizer = AutoTokenizer.from_pretrained(path / "tokenizer", local_files_only=True)
+    stages = {"base": Stage.read(path, settings)}
+    if above.is_dir():
+        stages["upsampler"] = Stage.read(above, settings)
+
+    def encode(prompt: str) -> dict[str, Any]:
+        tokens = tokenizer(prompt.lower())["input_ids"]  # GLIDE has never seen capitals
+        return {name: stage.text(tokens) for name, stage in stages.items()}
+
+    return _Glide(settings, stages["base"], stages.get("upsampler"), Encoded(encode))
 
 
 @dataclass(frozen=True, slots=True)
 class _Glide:
     settings: Settings
-    tokenizer: Any
     base: Stage
     upsampler: Stage | None
+    condition: Encoded
 
     def inpaint(
         self,
@@ -65,33 +71,40 @@ class _Glide:
         masks: Sequence[Mask],
         prompts: Sequence[str],
         seeds: Sequence[int],
-    ) -> list[Pixels | None]:
+    ) -> list[Painted]:
         """See `Editor`."""
+        import torch
+
+        from jobs.editors.glide_net import fast27, spaced
         from jobs.editors.pixels import one_size, pixels
         from jobs.editors.weights import draws
 
-        size = one_size(images)
-        tokens = [self.tokenizer(prompt)["input_ids"] for prompt in prompts]
-        how: dict[str, Any] = {"tokens": tokens, "draws": draws(seeds)}
+        size, generators = one_size(images), draws(seeds)
+        told, free = self.condition(prompts), self.condition([""])
+        steps = self.settings.steps or CARD.steps
         made = self.base.paint(
-            **how,
+            states=torch.cat([told["base"], free["base"].expand_as(told["base"])]),
             **self._seen(self.base, images, masks),
-            steps=self.settings.steps or CARD.steps,
+            steps=spaced([steps], self.base.scheduler.config.num_train_timesteps),
             guidance=CARD.guidance if self.settings.guidance is None else self.settings.guidance,
+            draws=generators,
         )
         if self.upsampler is not None:
+            every = fast27(self.upsampler.scheduler.config.num_train_timesteps)
             made = self.upsampler.paint(
-                **how,
+                states=told["upsampler"],
                 **self._seen(self.upsampler, images, masks),
-                steps=min(self.settings.steps or CARD.steps, UPSAMPLER_STEPS),
-                guidance=1.0,
+                steps=every if steps >= len(every) else every[:: -(-len(every) // steps)],
+                guidance=None,
+                draws=generators,
                 smaller=made,
+                temperature=TEMPERATURE,
             )
-        return pixels((made.float().permute(0, 2, 3, 1).cpu().numpy() + 1) / 2, size)
+        values = (made.permute(0, 2, 3, 1).cpu().numpy() + 1) / 2
+        last = self.upsampler or self.base
+        return pixels(values, last.unet.config.sample_size, size)
 
-    def generate(
-        self, prompts: Sequence[str], seeds: Sequence[int], size: int
-    ) -> list[Pixels | None]:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], size: int) -> list[Painted]:
         """See `Editor`."""
         from jobs.editors.pixels import blank
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.editors import Editor, Settings
+from jobs.editors import Editor, Painted, Settings
 from jobs.editors.clone import Clone
 from pipeline.cards import Card
 from pipeline.seeds import rng
@@ -31,12 +31,12 @@ class Heal(Clone):
         masks: Sequence[Mask],
         prompts: Sequence[str],
         seeds: Sequence[int],
-    ) -> list[Pixels | None]:
+    ) -> list[Painted]:
         from jobs.editors.pixels import one_size
 
         one_size(images)
         return [
-            _heal(image, mask, rng(number, prompt).normal(0, 6, image.shape))
+            Painted(_heal(image, mask, rng(number, prompt).normal(0, 6, image.shape)))
             for image, mask, prompt, number in zip(images, masks, prompts, seeds, strict=True)
         ]
 

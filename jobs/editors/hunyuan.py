@@ -24,6 +24,16 @@ CARD = Card(
     note="The licence excludes some territories. No inpainting weights exist: latents are blended.",
 )
 
+#: What the pipeline calls the answers of its two text encoders (BERT, then T5), and how many tokens
+#: each reads: by its name's ending.
+NAMES = (
+    "prompt_embeds",
+    "negative_prompt_embeds",
+    "prompt_attention_mask",
+    "negative_prompt_attention_mask",
+)
+ENCODERS = {"": 77, "_2": 256}
+
 
 def load(folder: Path, settings: Settings) -> Editor:
     """Read the checkpoint; the same pipeline repaints and makes whole pictures."""
@@ -31,6 +41,7 @@ def load(folder: Path, settings: Settings) -> Editor:
     from diffusers import HunyuanDiTPipeline
 
     from jobs.editors.batched import BatchedEditor
+    from jobs.editors.conditions import Encoded
     from jobs.editors.latent_blend import LatentBlend
     from jobs.editors.weights import folders, hush, reading, ready
 
@@ -44,6 +55,14 @@ def load(folder: Path, settings: Settings) -> Editor:
     pipe = HunyuanDiTPipeline.from_pretrained(path, **unchecked, **reading(settings))
     pipe = ready(pipe, settings)
 
+    def encode(prompt: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for which, (suffix, tokens) in enumerate(ENCODERS.items()):
+            how = {"max_sequence_length": tokens, "text_encoder_index": which}
+            answers = pipe.encode_prompt(prompt, device=settings.device, **how)
+            found |= {name + suffix: answer for name, answer in zip(NAMES, answers, strict=True)}
+        return found
+
     def maker(**how: Any) -> Any:
         # Binning would snap small pictures to the supported sizes, all of them above 1 megapixel.
         return pipe(**how, use_resolution_binning=False)
@@ -54,4 +73,4 @@ def load(folder: Path, settings: Settings) -> Editor:
         blend = LatentBlend(pipe, image, mask_image, how["generator"])
         return maker(**how, callback_on_step_end=blend)
 
-    return BatchedEditor(CARD, settings, painter, maker)
+    return BatchedEditor(CARD, settings, pipe, painter, maker, Encoded(encode))

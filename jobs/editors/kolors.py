@@ -6,7 +6,6 @@ the prompts are encoded by the Kolors pipeline and the rest is SDXL inpainting.
 
 import importlib
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +45,12 @@ def load(folder: Path, settings: Settings) -> Editor:
     from diffusers import StableDiffusionXLInpaintPipeline
 
     from jobs.editors.batched import BatchedEditor
+    from jobs.editors.conditions import POOLED, prompted
     from jobs.editors.weights import folders, hush, reading, ready
 
     hush()
     (path,) = folders(folder, CARD)
-    kolors = library().KolorsPipeline.from_pretrained(path, **reading(settings))
+    kolors = library().KolorsPipeline.from_pretrained(path, **reading(settings, "vae"))
     kolors = ready(kolors, settings)
     painter = StableDiffusionXLInpaintPipeline(
         vae=kolors.vae,
@@ -64,18 +64,8 @@ def load(folder: Path, settings: Settings) -> Editor:
         add_watermarker=False,
     )
 
-    def condition(prompts: Sequence[str]) -> dict[str, Any]:
-        names = (
-            "prompt_embeds",
-            "negative_prompt_embeds",
-            "pooled_prompt_embeds",
-            "negative_pooled_prompt_embeds",
-        )
-        encoded = kolors.encode_prompt(
-            list(prompts), device=settings.device, max_sequence_length=MAX_TOKENS
-        )
-        return dict(zip(names, encoded, strict=True))
-
+    how = {"device": settings.device, "max_sequence_length": MAX_TOKENS}
+    condition = prompted(kolors, POOLED, **how)
     base = kolors.unet.config.in_channels == kolors.vae.config.latent_channels
     maker = kolors if base else None
-    return BatchedEditor(CARD, settings, ready(painter, settings), maker, condition)
+    return BatchedEditor(CARD, settings, kolors, ready(painter, settings), maker, condition)

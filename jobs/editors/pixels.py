@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from jobs.editors import Painted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,17 +50,27 @@ def blank(count: int, size: int) -> tuple[list[Pixels], list[Mask]]:
     return [grey] * count, [everything] * count
 
 
-def pixels(values: NDArray[np.floating], size: int) -> list[Pixels | None]:
-    """Model output (N, H, W, 3) in 0..1 as uint8 of `size`; `None` where it is not finite.
+def pixels(
+    values: NDArray[np.floating], working: int, size: int, finite: Sequence[bool] = ()
+) -> list[Painted]:
+    """Model output (N, working, working, 3) in 0..1 as uint8 of `size`.
 
     The libraries cast NaN to black without a word, so we ask them for floats and cast ourselves.
+    `finite` says of each sample what was seen before they clamped it; empty = nobody looked.
     """
-    return [_cast(value, size) if np.isfinite(value).all() else None for value in values]
+    seen = finite or [True] * len(values)
+    return [
+        _cast(value, working, size) if sound and np.isfinite(value).all()
+        else Painted(None, "nan-latents")
+        for value, sound in zip(values, seen, strict=True)
+    ]  # fmt: skip
 
 
-def _cast(value: NDArray[np.floating], size: int) -> Pixels:
+def _cast(value: NDArray[np.floating], working: int, size: int) -> Painted:
+    if value.shape != (working, working, 3):
+        return Painted(None, "wrong-size")
     levels: Pixels = np.clip(value * 255.0, 0.0, 255.0).round().astype(np.uint8)
-    if levels.shape[:2] != (size, size):
+    if working != size:
         picture = Image.fromarray(levels).resize((size, size), Image.Resampling.LANCZOS)
         levels = np.asarray(picture, dtype=np.uint8)
-    return levels
+    return Painted(levels)

@@ -32,6 +32,7 @@ def load(folder: Path, settings: Settings) -> Editor:
     )
 
     from jobs.editors.batched import BatchedEditor
+    from jobs.editors.conditions import prompted
     from jobs.editors.weights import folders, hush, reading, ready
 
     hush()
@@ -48,4 +49,8 @@ def load(folder: Path, settings: Settings) -> Editor:
     maker = StableDiffusionPipeline.from_pretrained(
         base, **shared, tokenizer=painter.tokenizer, **unchecked, **reading(settings)
     )
-    return BatchedEditor(CARD, settings, ready(painter, settings), ready(maker, settings))
+    painter = ready(painter, settings)
+    names = ("prompt_embeds", "negative_prompt_embeds")
+    how = {"num_images_per_prompt": 1, "do_classifier_free_guidance": True}
+    condition = prompted(painter, names, device=settings.device, **how)
+    return BatchedEditor(CARD, settings, painter, painter, ready(maker, settings), condition)

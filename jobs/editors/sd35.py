@@ -24,10 +24,14 @@ def load(folder: Path, settings: Settings) -> Editor:
     from diffusers import StableDiffusion3InpaintPipeline, StableDiffusion3Pipeline
 
     from jobs.editors.batched import BatchedEditor
+    from jobs.editors.conditions import POOLED, prompted
     from jobs.editors.weights import folders, hush, reading, ready
 
     hush()
     (path,) = folders(folder, CARD)
     maker = StableDiffusion3Pipeline.from_pretrained(path, **reading(settings))
-    painter = StableDiffusion3InpaintPipeline(**maker.components)
-    return BatchedEditor(CARD, settings, ready(painter, settings), ready(maker, settings))
+    maker = ready(maker, settings)
+    painter = ready(StableDiffusion3InpaintPipeline(**maker.components), settings)
+    every = {"prompt_2": None, "prompt_3": None, "device": settings.device}
+    condition = prompted(maker, POOLED, **every)
+    return BatchedEditor(CARD, settings, maker, painter, maker, condition)

@@ -26,15 +26,18 @@ def load(folder: Path, settings: Settings) -> Editor:
     from diffusers import StableDiffusionXLInpaintPipeline, StableDiffusionXLPipeline
 
     from jobs.editors.batched import BatchedEditor
+    from jobs.editors.conditions import POOLED, prompted
     from jobs.editors.weights import folders, hush, reading, ready
 
     hush()
     (path,) = folders(folder, CARD)
     painter = StableDiffusionXLInpaintPipeline.from_pretrained(
-        path, add_watermarker=False, **reading(settings)
+        path, add_watermarker=False, **reading(settings, "vae")
     )
+    painter = ready(painter, settings)
     maker = None
     if painter.unet.config.in_channels == painter.vae.config.latent_channels:
         maker = StableDiffusionXLPipeline(**painter.components, add_watermarker=False)
         maker = ready(maker, settings)
-    return BatchedEditor(CARD, settings, ready(painter, settings), maker)
+    condition = prompted(painter, POOLED, device=settings.device)
+    return BatchedEditor(CARD, settings, painter, painter, maker, condition)

@@ -28,12 +28,15 @@ def folders(folder: Path, card: Card) -> list[Path]:
     return found
 
 
-def reading(settings: Settings) -> dict[str, Any]:
-    """Arguments of every `from_pretrained`: this disk only, safetensors only, the wished dtype."""
+def reading(settings: Settings, *precise: str) -> dict[str, Any]:
+    """Arguments of every `from_pretrained`: this disk only, safetensors only, the wished dtype,
+    but float32 for the parts of a pipeline that are `precise`."""
+    dtype = getattr(torch, settings.dtype)
+    parts = {"default": dtype, **dict.fromkeys(precise, torch.float32)}
     return {
         "local_files_only": True,
         "use_safetensors": True,
-        "dtype": getattr(torch, settings.dtype),
+        "dtype": parts if precise else dtype,
     }
 
 

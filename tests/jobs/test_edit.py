@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jobs.edit import Turn
+from jobs.editors import Painted
 from pipeline.config import Config
 from pipeline.documents import EditType, History, Plan, Prompt, Regions
 from pipeline.documents import Turn as Step
@@ -38,16 +39,15 @@ class Fake:
     def inpaint(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray],
         prompts: Sequence[str], seeds: Sequence[int],
-    ) -> list[np.ndarray | None]:  # fmt: skip
+    ) -> list[Painted]:  # fmt: skip
         assert images and len(images) == len(masks) == len(prompts) == len(seeds)
         self.images.append(list(images))
         self.prompts.append(list(prompts))
         self.seeds.append(list(seeds))
-        return [self.paint(image, number) for image, number in zip(images, seeds, strict=True)]
+        made = [self.paint(image, number) for image, number in zip(images, seeds, strict=True)]
+        return [Painted(one, None if one is not None else "nan-latents") for one in made]
 
-    def generate(
-        self, prompts: Sequence[str], seeds: Sequence[int], size: int
-    ) -> list[np.ndarray | None]:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], size: int) -> list[Painted]:
         raise NotImplementedError
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from jobs.editors import Painted
 from jobs.generate import generate
 from pipeline.config import Config
 from pipeline.documents import Source
@@ -12,8 +13,9 @@ from pipeline.records import FromSource, Generated, Reject
 
 BAD = {
     "nan": (None, "nan-latents"),
-    "black": (np.zeros((4, 4, 3), np.uint8), "constant-image"),
-    "red": (np.full((4, 4, 3), (255, 0, 0), np.uint8), "constant-image"),
+    "black": (np.zeros((64, 64, 3), np.uint8), "constant-image"),
+    "red": (np.full((64, 64, 3), (255, 0, 0), np.uint8), "constant-image"),
+    "small": (np.eye(32, dtype=np.uint8).repeat(3).reshape(32, 32, 3) * 9, "wrong-size"),
 }
 
 
@@ -26,18 +28,17 @@ class Painter:
     def inpaint(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray],
         prompts: Sequence[str], seeds: Sequence[int],
-    ) -> list[np.ndarray | None]:  # fmt: skip
+    ) -> list[Painted]:  # fmt: skip
         raise NotImplementedError
 
-    def generate(
-        self, prompts: Sequence[str], seeds: Sequence[int], size: int
-    ) -> list[np.ndarray | None]:
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], size: int) -> list[Painted]:
         self.asked += [(text, number, size) for text, number in zip(prompts, seeds, strict=True)]
-        return [
+        made = [
             BAD[text][0] if text in BAD
             else np.random.default_rng(number).integers(0, 256, (size, size, 3), dtype=np.uint8)
             for text, number in zip(prompts, seeds, strict=True)
         ]  # fmt: skip
+        return [Painted(one, None if one is not None else "nan-latents") for one in made]
 
 
 def item(key: str, caption: str, family: str = "clone") -> FromSource:
@@ -55,7 +56,8 @@ def test_a_caption_becomes_a_picture_of_the_working_resolution(standin: Config) 
 
 @pytest.mark.parametrize("caption", BAD)
 def test_a_picture_that_shows_nothing_is_declined(standin: Config, caption: str) -> None:
-    assert generate(Painter(), standin, [item("0", caption)]) == [Reject(BAD[caption][1])]
+    (found,) = generate(Painter(), standin, [item("0", caption)])
+    assert isinstance(found, Reject) and found.reason == BAD[caption][1]
 
 
 def test_a_bad_picture_costs_no_other(standin: Config) -> None:

@@ -1,21 +1,38 @@
-"""Every diffusion family holds the contract of `jobs.editors`, shown on its tiny checkpoint."""
+"""Every diffusion family holds the contract of `jobs.editors`, shown on its tiny checkpoint.
 
+Each test is one check, and the families are found: a new one is tested by being there.
+`python -m tests.jobs.editors.table` prints the outcome as a table.
+"""
+
+import dataclasses
 import functools
 import importlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from jobs.editors import Editor, Settings
+from jobs.edit import Turn
+from jobs.editors import Editor, Painted, Settings
 from jobs.tiny.cache import ensure
 from pipeline.cards import card, known
-from pipeline.errors import ConfigError
+from pipeline.config import Config
+from pipeline.documents import Plan, Prompt, Regions
+from pipeline.documents import Turn as Step
+from pipeline.errors import SUSPECT, TRANSIENT, ConfigError, guard
+from pipeline.records import Edited, Reject, ToEdit
+from tests.jobs.editors.between import Act, between, given
 
-#: Every file with a CARD: a new family is tested by being there.
+#: Every file with a CARD.
 FAMILIES = known("editors")
 WEIGHTED = [family for family in FAMILIES if card("editors", family).repos]
 CLASSICAL = sorted({*FAMILIES} - {*WEIGHTED})
@@ -50,8 +67,8 @@ def _masks(size: int) -> list[np.ndarray]:
 
 def _one(editor: Editor, size: int = 128, seed: int = 1, prompt: str = "a cat") -> np.ndarray:
     (made,) = editor.inpaint(_photographs(size)[:1], _masks(size)[:1], [prompt], [seed])
-    assert made is not None
-    return made
+    assert made.pixels is not None
+    return made.pixels
 
 
 def test_the_papers_families_are_there() -> None:
@@ -126,11 +143,9 @@ def test_a_batch_equals_its_samples(family: str, tiny_root: Path) -> None:
             images[i : i + 1], masks[i : i + 1], PROMPTS[i : i + 1], SEEDS[i : i + 1]
         )
         (picture,) = editor.generate(PROMPTS[i : i + 1], SEEDS[i : i + 1], 64)
-        _close(batch[i], single, (128, 128, 3))
-        _close(made[i], picture, (64, 64, 3))
-    assert made[0] is not None
-    assert made[1] is not None
-    assert not np.array_equal(made[0], made[1])
+        _close(batch[i].pixels, single.pixels, (128, 128, 3))
+        _close(made[i].pixels, picture.pixels, (64, 64, 3))
+    assert not np.array_equal(made[0].pixels, made[1].pixels)
 
 
 def _close(ours: np.ndarray | None, theirs: np.ndarray | None, shape: tuple[int, int, int]) -> None:
@@ -163,8 +178,9 @@ def test_values_that_are_not_finite_are_told(family: str, tiny_root: Path, tmp_p
             damaged = {name: weight * float("nan") for name, weight in load_file(path).items()}
             save_file(damaged, path)
     editor = importlib.import_module(f"jobs.editors.{family}").load(tmp_path, Settings(steps=1))
-    assert editor.inpaint(_photographs(64)[:1], _masks(64)[2:], ["a cat"], [1]) == [None]
-    assert editor.generate(["a cat"], [1], 64) == [None]
+    lost = [Painted(None, "nan-latents")]
+    assert editor.inpaint(_photographs(64)[:1], _masks(64)[2:], ["a cat"], [1]) == lost
+    assert editor.generate(["a cat"], [1], 64) == lost
 
 
 @weighted
@@ -184,3 +200,230 @@ def test_photographs_of_two_sizes_are_refused(family: str, tiny_root: Path) -> N
     masks = [_masks(64)[0], _masks(128)[0]]
     with pytest.raises(ValueError, match="one size"):
         _editor(family, tiny_root).inpaint(images, masks, ["a", "b"], [1, 2])
+
+
+# --- through the stage: paste, gates, faults, stops ----------------------------------------------
+
+
+def _items(family: str, count: int = 1, size: int = 64) -> list[ToEdit]:
+    plan = Plan(turns=(Step(region=0, family=family, edit="attribute"),))
+    rows = zip(_photographs(size), _masks(size), PROMPTS, strict=True)
+    return [
+        ToEdit(f"{i:08d}", image, mask[None], Regions(regions=()), plan, Prompt(texts=(text,)))
+        for i, (image, mask, text) in enumerate(rows)
+    ][:count]
+
+
+def _turn(config: Config, family: str, editor: Editor, count: int = 1) -> list[Any]:
+    return list(Turn(config, family, 1, editor, "")(_items(family, count)))
+
+
+@pytest.fixture
+def config(request: pytest.FixtureRequest, configured: Callable[..., Config]) -> Config:
+    return configured(families={request.node.callspec.params["family"]: 1})
+
+
+@every
+def test_only_the_mask_changes(family: str, tiny_root: Path, config: Config) -> None:
+    found = _turn(config, family, _editor(family, tiny_root), 3)
+    for item, one in zip(_items(family, 3), found, strict=True):
+        assert isinstance(one, Edited), one
+        mask = item.masks[0]
+        assert np.array_equal(one.image[~mask], item.image[~mask])
+        assert (one.image[mask] != item.image[mask]).any(axis=-1).mean() > 0.5
+
+
+def _spoilt(value: float) -> Act:
+    """One number in each picture."""
+
+    def act(call: Callable[[], np.ndarray], _: dict[str, Any]) -> np.ndarray:
+        made = call().copy()
+        made[:, 5, 5, 0] = value
+        return made
+
+    return act
+
+
+WRONG: dict[str, tuple[Act, str]] = {
+    "nan": (_spoilt(float("nan")), "nan-latents"),
+    "infinity": (_spoilt(float("inf")), "nan-latents"),
+    "black": (lambda call, _: call() * 0, "constant-image"),
+    "one colour": (lambda call, _: call() * 0 + np.float32(0.4), "constant-image"),
+    "no-op": (lambda call, how: given(how), "noop-edit"),
+    "half size": (lambda call, _: call()[:, ::2, ::2], "wrong-size"),
+    "grey": (lambda call, _: call()[..., :1], "wrong-size"),
+    "alpha": (lambda call, _: call()[..., [0, 1, 2, 2]], "wrong-size"),
+}
+
+
+@weighted
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_picture_is_declined(
+    family: str, fault: str, tiny_root: Path, config: Config
+) -> None:
+    act, reason = WRONG[fault]
+    (found,) = _turn(config, family, between(_editor(family, tiny_root), act))
+    assert isinstance(found, Reject), found
+    assert found.reason == reason
+
+
+@weighted
+def test_what_the_safety_checker_blackens_is_declined(
+    family: str, tiny_root: Path, config: Config
+) -> None:
+    if family == "glide":
+        pytest.skip("GLIDE is no library pipeline: it has no checker")
+    editor = between(_editor(family, tiny_root), lambda call, _: call() * 0, flags=True)
+    assert _turn(config, family, editor) == [Reject("safety-filtered")]
+
+
+@weighted
+def test_what_bleeds_over_the_mask_is_cut_off(family: str, tiny_root: Path, config: Config) -> None:
+    editor = between(_editor(family, tiny_root), lambda call, how: 1 - given(how))
+    (found,), (item,) = _turn(config, family, editor), _items(family)
+    assert isinstance(found, Edited)
+    assert np.array_equal(found.image[~item.masks[0]], item.image[~item.masks[0]])
+
+
+def _failing(times: int, error: Exception) -> Act:
+    left = iter(range(times))
+
+    def act(call: Callable[[], np.ndarray], _: dict[str, Any]) -> np.ndarray:
+        if next(left, None) is not None:
+            raise error
+        return call()
+
+    return act
+
+
+@weighted
+def test_a_full_device_halves_the_batch_and_changes_no_picture(
+    family: str, tiny_root: Path, config: Config
+) -> None:
+    import torch
+
+    editor = _editor(family, tiny_root)
+    full = between(editor, _failing(1, torch.OutOfMemoryError("CUDA out of memory")))
+    plain, halved = _turn(config, family, editor, 3), _turn(config, family, full, 3)
+    for ours, theirs in zip(halved, plain, strict=True):
+        _close(ours.image, theirs.image, (64, 64, 3))
+        assert ours.history.edits[0].notes == ("batch-of-1",)
+        assert theirs.history.edits[0].notes == ()
+
+
+@weighted
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("CUDA error: out of memory", TRANSIENT),
+     ("CUDA error: an illegal memory access was encountered", SUSPECT)],
+    ids=["full", "sick"],
+)  # fmt: skip
+def test_a_device_that_stays_so_ends_the_stage(
+    family: str, said: str, code: int, tiny_root: Path, config: Config,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    editor = between(_editor(family, tiny_root), _failing(9, RuntimeError(said)))
+    assert guard(lambda _: len(_turn(config, family, editor, 3)), []) == code
+    assert "run the same command again" in capsys.readouterr().err
+
+
+@weighted
+def test_an_autoencoder_that_overflows_is_tried_once_more_in_float32(
+    family: str, tiny_root: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from jobs.editors.autoencoder import watched
+
+    load = importlib.import_module(f"jobs.editors.{family}").load
+    editor = load(ensure(family, tiny_root), Settings(steps=2, dtype="bfloat16"))
+    seen = watched(getattr(editor, "pipe", None) or getattr(editor, "painter", None))
+    if seen is None:
+        pytest.skip("it paints pixels: there is no autoencoder")
+    used = []
+
+    def overflow(latents: torch.Tensor, *args: Any, **how: Any) -> Any:
+        used.append(latents.dtype)
+        found = decode(latents, *args, **how)
+        found[0][0] *= float("inf") if latents.dtype != torch.float32 else 1
+        return found
+
+    decode = seen._decode
+    monkeypatch.setattr(seen, "_decode", overflow)
+    (found,) = _turn(config, family, editor)
+    assert isinstance(found, Edited)
+    if seen.network.dtype == torch.float32:
+        assert found.history.edits[0].notes == () and len(used) == 1
+    else:
+        assert found.history.edits[0].notes == ("vae-float32",)
+        assert used == [torch.bfloat16, torch.float32]
+        assert seen.network.dtype == torch.bfloat16
+
+
+@weighted
+def test_half_precision_paints(family: str, tiny_root: Path) -> None:
+    load = importlib.import_module(f"jobs.editors.{family}").load
+    editor = load(ensure(family, tiny_root), Settings(steps=2, dtype="bfloat16"))
+    images, masks = _photographs(64), _masks(64)
+    for made in (
+        editor.inpaint(images, masks, PROMPTS, SEEDS),
+        editor.generate(PROMPTS, SEEDS, 64),
+    ):
+        assert [one.fault for one in made] == [None] * 3
+        assert all(one.pixels.std() > 10 for one in made)
+
+
+@weighted
+def test_a_stop_is_heard_between_two_steps(
+    family: str, tiny_root: Path, config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = dataclasses.replace(_editor(family, tiny_root), settings=Settings(steps=900))
+    stop = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+
+    def main(_: list[str]) -> int:
+        stop.start()
+        try:
+            return len(_turn(config, family, long))
+        finally:
+            stop.cancel()
+
+    begun = time.monotonic()
+    assert guard(main, []) == TRANSIENT
+    assert time.monotonic() - begun < 10
+    assert "stopped by SIGTERM" in capsys.readouterr().err
+
+
+@weighted
+def test_the_checkpoint_is_what_the_card_says(family: str, tiny_root: Path) -> None:
+    facts = card("editors", family)
+    folder = ensure(family, tiny_root)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in facts.folders(folder)}
+    assert facts.size_multiple % _grain(_editor(family, tiny_root)) == 0
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".bin", ".pt", ".pkl", ".py", ".ckpt"}]
+
+
+def _grain(editor: Any) -> int:
+    """Pixels of which the library takes multiples: those of a latent, times a token's latents."""
+    pipe = getattr(editor, "pipe", None) or getattr(editor, "painter", None)
+    if pipe is None:
+        return 1
+    scale = getattr(pipe, "vae_scale_factor", None) or pipe.movq_scale_factor
+    network = getattr(pipe, "transformer", None)
+    return int(scale * (network.config.get("patch_size", 1) if network else 1))
+
+
+@weighted
+def test_a_prompt_of_many_samples_is_encoded_once(family: str, tiny_root: Path) -> None:
+    if family == "kandinsky":
+        pytest.skip("its prior draws an image embedding for each sample")
+    editor = _editor(family, tiny_root)
+    prompt = f"a prompt that nobody gave to {family} before"
+    images, masks = [_photographs(64)[0]] * 3, [_masks(64)[0]] * 3
+    editor.inpaint(images, masks, PROMPTS, SEEDS)
+    condition = editor.condition  # type: ignore[attr-defined]
+    before = condition._one.cache_info()
+    editor.inpaint(images, masks, [prompt] * 3, SEEDS)
+    after = condition._one.cache_info()
+    assert after.misses - before.misses == 1
+    assert after.hits - before.hits >= 2

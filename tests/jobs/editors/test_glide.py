@@ -16,23 +16,22 @@ def test_known_pixels_survive_at_the_native_size(tiny_root: Path) -> None:
     mask = np.zeros((64, 64), np.bool_)
     mask[16:40, 16:40] = True
     (made,) = editor.inpaint([photograph], [mask], ["a cat"], [1])
-    assert made is not None
-    assert np.array_equal(made[~mask], photograph[~mask])
-    assert (made[mask] != photograph[mask]).mean() > 0.9
+    assert made.pixels is not None
+    assert np.array_equal(made.pixels[~mask], photograph[~mask])
+    assert (made.pixels[mask] != photograph[mask]).mean() > 0.9
 
 
 def test_an_upsampler_is_used_where_there_is_one(tiny_root: Path, tmp_path: Path) -> None:
-    from jobs.tiny.glide import stage
+    from jobs.tiny.glide import UPSAMPLER, stage
 
     plain = ensure("glide", tiny_root)
     shutil.copytree(plain, tmp_path, dirs_exist_ok=True)
-    stage(tmp_path / "glide-inpaint" / "upsampler", 128, 10, (4, 8, 8, 8), seed=9)
+    stage(tmp_path / "glide-inpaint" / "upsampler", UPSAMPLER, seed=9)
     photograph = np.full((128, 128, 3), 90, np.uint8)
     mask = np.zeros((128, 128), np.bool_)
     mask[32:64, 32:64] = True
     (with_it,) = load(tmp_path, Settings(steps=1)).inpaint([photograph], [mask], ["a cat"], [1])
     (without,) = load(plain, Settings(steps=1)).inpaint([photograph], [mask], ["a cat"], [1])
-    assert with_it is not None
-    assert without is not None
-    assert np.array_equal(with_it[~mask], photograph[~mask])
-    assert not np.array_equal(with_it[mask], without[mask])
+    assert with_it.pixels is not None and without.pixels is not None
+    assert np.array_equal(with_it.pixels[~mask], photograph[~mask])
+    assert not np.array_equal(with_it.pixels[mask], without.pixels[mask])

@@ -1,0 +1,82 @@
+"""What a sick or a full GPU does to a batch of any family. Imports no torch: not all need it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from jobs.editors import Painted
+from pipeline.errors import SuspectNodeError, TransientError
+
+#: Words of CUDA's messages after which nothing works in this process any more, and for which the
+#: machine is to blame. Not "device-side assert": that is a wrong index, on every machine.
+STICKY = (
+    "illegal memory access", "unspecified launch failure", "misaligned address",
+    "illegal instruction", "hardware stack error", "uncorrectable", "launch timed out",
+    "busy or unavailable", "unknown error", "initialization error", "STATUS_EXECUTION_FAILED",
+    "STATUS_INTERNAL_ERROR", "STATUS_NOT_INITIALIZED",
+)  # fmt: skip
+#: Words of a full device from libraries that do not raise torch.OutOfMemoryError.
+FULL = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
+
+
+def in_halves(run: Callable[[range], list[Painted]], count: int) -> list[Painted]:
+    """`run` for the rows 0 to `count`, at once if the device has the memory, else in halves.
+
+    Each sample has a seed of its own, so a smaller batch paints the same picture up to rounding;
+    the note `batch-of-N` says that it was painted so. What was learnt is forgotten at the end: the
+    cuts of the next call must not depend on what happened before.
+    """
+    done: list[Painted] = []
+    size = count
+    while len(done) < count:
+        rows = range(len(done), min(len(done) + size, count))
+        try:
+            with watched():
+                made = run(rows)
+        except RuntimeError as error:
+            if not _is_full(error):
+                raise
+            if len(rows) == 1:
+                raise TransientError(
+                    "the device is out of memory with a single picture: choose fewer local.workers "
+                    "or a device with more memory, then run the same command again"
+                ) from error
+            size = len(rows) // 2
+        else:
+            note = (f"batch-of-{len(rows)}",) if size < count else ()
+            done += [replace(one, notes=one.notes + note) for one in made]
+            continue
+        _let_go()  # outside the handler: there the error still holds its tensors
+    return done
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Turns what only a sick GPU says into a `SuspectNodeError`, so that another node tries."""
+    try:
+        yield
+    except RuntimeError as error:
+        said = str(error)
+        if found := [words for words in STICKY if words in said]:
+            raise SuspectNodeError(
+                f"the GPU fails ({found[0]}): look for Xid lines in the node's kernel log, and run "
+                "the same command again on another node"
+            ) from error
+        raise
+
+
+def _is_full(error: RuntimeError) -> bool:
+    torch = sys.modules.get("torch")
+    known = torch is not None and isinstance(error, torch.OutOfMemoryError)
+    return known or any(words in str(error) for words in FULL)
+
+
+def _let_go() -> None:
+    """Give back what the allocator still holds of the batch that did not fit."""
+    gc.collect()
+    if torch := sys.modules.get("torch"):
+        torch.cuda.empty_cache()
