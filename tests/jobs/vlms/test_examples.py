@@ -24,8 +24,8 @@ def natural() -> np.ndarray:
     image, mask = _crop("rocket", (150, 0, 577, 427)), np.zeros((SIDE, SIDE), np.bool_)
     mask[50:212, 150:168] = True
     (healed,) = Heal().inpaint([image], [mask], ["x"], [1])
-    assert healed is not None
-    return np.where(mask[..., None], healed, image)
+    assert healed.pixels is not None
+    return np.where(mask[..., None], healed.pixels, image)
 
 
 def unnatural() -> np.ndarray:
@@ -34,8 +34,8 @@ def unnatural() -> np.ndarray:
     down, across = np.mgrid[:SIDE, :SIDE]
     mask = ((across - 95) / 42) ** 2 + ((down - 80) / 34) ** 2 <= 1
     (stamped,) = Clone().inpaint([image], [mask], ["x"], [1])
-    assert stamped is not None
-    return np.where(mask[..., None], stamped, image)
+    assert stamped.pixels is not None
+    return np.where(mask[..., None], stamped.pixels, image)
 
 
 def _crop(name: str, box: tuple[int, int, int, int]) -> np.ndarray:
