@@ -155,7 +155,7 @@ class Cluster:
                 timer.start()
             return _ends([pod.container for pod in started])
         finally:
-            logs = [podman("logs", "--tail", "30", pod.container) for pod in started]
+            logs = [podman("logs", "--tail", "100", pod.container) for pod in started]
             self.tally.logs[node.name] = "\n".join(logs)
             for one in started:
                 one.remove()
