@@ -1,7 +1,7 @@
 """Every diffusion family holds the contract of `jobs.editors`, shown on its tiny checkpoint.
 
 Each test is one check, and the families are found: a new one is tested by being there.
-`python -m tests.jobs.editors.table` prints the outcome as a table.
+`python -m tests.jobs.editors.table` prints the outcome as a table, one column a family.
 """
 
 import dataclasses
