@@ -62,7 +62,7 @@ def test_a_field_of_another_type_does_not_count(standin: Config) -> None:
     ("wrong", "says"),
     [
         ({"families": {"sdlx": 1}}, r"families: no editor 'sdlx': did you mean 'sdxl'\? known are "
-         r"clone, .*, sdxl \(a new one would be the module jobs.editors.sdlx\)"),
+         r"clone, .*, sdxl, sdxl_lora \(a new one would be the module jobs.editors.sdlx\)"),
         ({"families": {"qqq": 1}}, r"families: no editor 'qqq': known are clone, "),
         ({"families": {"weights": 1}}, "families: no editor 'weights'"),
         ({"families": {"": 1}}, "families: no editor ''"),
