@@ -155,10 +155,18 @@ class Cluster:
                 timer.start()
             return _ends([pod.container for pod in started])
         finally:
-            logs = [podman("logs", "--tail", "100", pod.container) for pod in started]
-            self.tally.logs[node.name] = "\n".join(logs)
+            self.tally.logs[node.name] = "\n".join(_log(one.container) for one in started)
             for one in started:
                 one.remove()
+
+
+def _log(container: str) -> str:
+    """The last words of a container that has ended; they may come a little after its end."""
+    for _ in range(4):
+        if words := podman("logs", "--tail", "100", container):
+            return words
+        time.sleep(0.1)
+    return ""
 
 
 def _kill(container: str) -> None:

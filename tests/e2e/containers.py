@@ -162,7 +162,7 @@ def main() -> int:
         print(f"\n{outcome.audit}\n\ncontainers: {outcome.digest}; now the same here", flush=True)
         out = Path(scratch) / "local"
         expected = digest(args.against) if args.against else local(args.profile, out)
-    print(f"\n{summary(outcome, expected)}")
+        print(f"\n{summary(outcome, expected)}")
     return 0 if outcome.digest == expected else 1
 
 
