@@ -63,7 +63,8 @@ class Training:
 
     def _resume(self) -> None:
         self.folder = self.context.run.path / "checkpoints" / self.context.stage.name
-        recipe = f"{self.context.config.digest(self.context.stage.trained)} {self.world.size} {self.split.parents}"
+        settings = self.context.config.digest(self.context.stage.trained)
+        recipe = f"{settings} {self.world.size} {self.split.parents}"
         self.recipe = hashlib.sha256(recipe.encode()).hexdigest()
         first = self.world.rank == 0
         found = self.world.agree(checkpoint.newest(self.folder, self.recipe) if first else "")

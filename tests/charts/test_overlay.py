@@ -137,7 +137,7 @@ def test_kueue_admits_pods_and_jobs_but_not_the_pods_of_jobs() -> None:
         assert spec(node)["priorityClassName"] == "batch"
     found = workflow("paper", docs)["spec"]
     assert found["parallelism"] == 500
-    assert {"name": "partitions", "value": "64"}.items() <= (
+    assert {"name": "partitions", "value": "10"}.items() <= (
         next(p for p in found["arguments"]["parameters"] if p["name"] == "partitions").items()
     )
 

@@ -107,7 +107,8 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"no profile 'dmeo': give one of demo, one-family, paper"):
+    known = "demo, one-family, paper, tiny-real"
+    with pytest.raises(ConfigError, match=f"no profile 'dmeo': give one of {known}"):
         config.load("dmeo")
 
 
