@@ -40,14 +40,15 @@ class Draft:
 
     def take(self, made: Painted, base: NDArray[np.uint8], paste: bool) -> None:
         """What a pass made of it; `paste` puts `base` back outside the mask."""
-        import numpy as np
-
         self.notes += made.notes
         after = gates.made(made, len(base))
         if isinstance(after, Reject):
             self.fault = after
         else:
-            self.image = np.where(self.mask[..., None], after, base) if paste else after
+            self.image = after
+            if paste:
+                self.image = base.copy()
+                self.image[self.mask] = after[self.mask]
 
 
 class Turn:
@@ -95,25 +96,25 @@ class Turn:
         """The picture with its record, or the reason why this turn does not count."""
         how = self.config.editing
         paste = how.composite == "paste"
-        fault = draft.fault or gates.edited(
-            item.image, draft.mask, draft.image, least=how.min_changed, paste=paste
-        )
-        if fault:
+        if draft.fault:
+            return draft.fault
+        apart = gates.moved(item.image, draft.image)
+        least = how.min_changed
+        if fault := gates.edited(apart, draft.mask, draft.image, least=least, paste=paste):
             return fault
+        changed = float(apart[draft.mask].astype(bool).mean())
         history = item.history.edits if item.history else ()
-        return Edited(draft.image, History(edits=(*history, self._edit(item, draft))))
+        return Edited(draft.image, History(edits=(*history, self._edit(item, draft, changed))))
 
-    def _edit(self, item: ToEdit, draft: Draft) -> Edit:
+    def _edit(self, item: ToEdit, draft: Draft, changed: float) -> Edit:
         step = item.plan.turns[self.turn - 1]
-        mask = draft.mask
-        changed = float((draft.image[mask] != item.image[mask]).any(axis=-1).mean())
         passes = range(len(item.prompt.texts))
         return Edit(
             turn=self.turn, region=step.region, family=self.family, edit=step.edit,
             label=self.config.families[self.family], prompts=item.prompt.texts,
             seeds=tuple(self._seed(item.key, i) for i in passes), steps=self.steps,
             guidance=self.guidance, composite=self.config.editing.composite,
-            changed=changed, area=float(mask.mean()), model=self.model,
+            changed=changed, area=float(draft.mask.mean()), model=self.model,
             notes=draft.notes,
         )  # fmt: skip
 

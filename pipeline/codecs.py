@@ -1,7 +1,7 @@
 """From a record's field to the bytes of a tar member and back, by the field's type name.
 
-Everything is lossless. PNG level 1: an edited and an unedited picture go through the same encoder,
-so that the container tells no class apart.
+Everything is lossless. An edited and an unedited picture go through the same encoder, so that the
+container tells no class apart.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from pipeline import documents
+from pipeline import documents, png
 from pipeline.errors import CorruptData
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _png(kind: str, array: NDArray[Any]) -> bytes:
     wanted = {"Photo": (3, np.uint8), "Masks": (3, np.bool_), "LabelMap": (2, np.uint8)}[kind]
     if (array.ndim, array.dtype.type) != wanted:
         raise ValueError(f"not a {kind}: shape {array.shape}, dtype {array.dtype}")
+    if kind == "Photo":
+        return png.encode(array)
     if kind == "Masks":
         planes, height, width = array.shape
         picture = Image.fromarray(array.reshape(planes * height, width))

@@ -38,6 +38,11 @@ def made(painted: Painted, size: int) -> Pixels | Reject[Any]:
 
 def blank(colours: NDArray[np.uint8]) -> Reject[Any] | None:
     """Why `colours` (N, 3) show nothing. A single pixel is always alike to itself."""
+    few = colours[:: max(1, len(colours) // 512)]
+    return _blank(colours) if _blank(few) else None  # what a few pixels show, all of them do
+
+
+def _blank(colours: NDArray[np.uint8]) -> Reject[Any] | None:
     if colours.max() <= BLACK:
         return Reject("constant-image", f"all {len(colours)} pixels are black")
     span = int((colours.max(axis=0) - colours.min(axis=0)).max())
@@ -46,18 +51,27 @@ def blank(colours: NDArray[np.uint8]) -> Reject[Any] | None:
     return None
 
 
+def moved(before: Pixels, after: Pixels) -> NDArray[np.uint8]:
+    """By how many levels each pixel moved, (H, W): the channel that moved most."""
+    import numpy as np
+
+    apart = np.maximum(before, after) - np.minimum(before, after)
+    red, green, blue = (apart[..., channel] for channel in range(3))
+    most: NDArray[np.uint8] = np.maximum(np.maximum(red, green), blue)
+    return most
+
+
 def edited(
-    before: Pixels, mask: Mask, after: Pixels, *, least: float, paste: bool
+    apart: NDArray[np.uint8], mask: Mask, after: Pixels, *, least: float, paste: bool
 ) -> Reject[Any] | None:
-    """Why `after` is no edit of `before` inside `mask`, which is not empty.
+    """Why `after`, whose pixels `moved` by `apart`, is no edit inside `mask`, which is not empty.
 
     At least a share `least` of the mask must have noticeably changed; where the edit was to be
     pasted (`paste`), nothing else may have.
     """
     import numpy as np
 
-    apart = np.abs(after.astype(np.int16) - before).max(axis=-1)
-    if paste and (strays := int(np.count_nonzero(apart[~mask]))):
+    if paste and (strays := int(np.count_nonzero(apart.astype(np.bool_) & ~mask))):
         return Reject("outside-mask", f"{strays} pixels outside the mask changed")
     share = float((apart[mask] >= NOTICEABLE).mean())
     if share < least:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.editors import Painted
-from jobs.editors.gates import BLACK, CONSTANT, NOTICEABLE, blank, edited, made
+from jobs.editors.gates import BLACK, CONSTANT, NOTICEABLE, blank, edited, made, moved
 from pipeline.records import Reject
 
 SIDE = 8
@@ -60,9 +60,9 @@ def test_a_single_pixel_is_not_constant() -> None:
 @pytest.mark.parametrize("paste", [True, False])
 def test_one_stray_pixel_outside_the_mask_is_stopped_where_edits_are_pasted(paste: bool) -> None:
     after = np.where(MASK[..., None], 255 - NOISE, NOISE)
-    assert edited(NOISE, MASK, after, least=0.05, paste=True) is None
+    assert edited(moved(NOISE, after), MASK, after, least=0.05, paste=True) is None
     after[7, 7, 2] ^= 1
-    assert why(edited(NOISE, MASK, after, least=0.05, paste=paste)) == (
+    assert why(edited(moved(NOISE, after), MASK, after, least=0.05, paste=paste)) == (
         "outside-mask" if paste else ""
     )
 
@@ -71,16 +71,30 @@ def test_what_an_autoencoder_alone_does_is_no_edit() -> None:
     trace = np.random.default_rng(1).integers(-NOTICEABLE + 1, NOTICEABLE, NOISE.shape)
     after = np.where(MASK[..., None], NOISE + trace, NOISE).astype(np.uint8)
     assert (after[MASK] != NOISE[MASK]).any(axis=-1).mean() > 0.9
-    assert why(edited(NOISE, MASK, after, least=0.05, paste=True)) == "noop-edit"
+    assert why(edited(moved(NOISE, after), MASK, after, least=0.05, paste=True)) == "noop-edit"
 
 
 @pytest.mark.parametrize(("rows", "reason"), [(1, "noop-edit"), (2, "")])
 def test_enough_of_the_mask_must_change(rows: int, reason: str) -> None:
     after = NOISE.copy()
     after[:rows] += NOTICEABLE
-    assert why(edited(NOISE, MASK, after, least=0.5, paste=True)) == reason
+    assert why(edited(moved(NOISE, after), MASK, after, least=0.5, paste=True)) == reason
 
 
 def test_one_colour_inside_the_mask_is_stopped() -> None:
     after = np.where(MASK[..., None], np.uint8(250), NOISE)
-    assert why(edited(NOISE, MASK, after, least=0.05, paste=True)) == "constant-image"
+    assert why(edited(moved(NOISE, after), MASK, after, least=0.05, paste=True)) == "constant-image"
+
+
+def test_how_far_a_pixel_moved_is_its_channel_that_moved_most() -> None:
+    before = np.array([[[0, 10, 255], [9, 9, 9]]], np.uint8)
+    after = np.array([[[255, 12, 250], [9, 9, 9]]], np.uint8)
+    assert moved(before, after).tolist() == moved(after, before).tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize("at", [0, 7777, 40000 - 1])
+def test_a_large_picture_of_one_colour_but_for_one_pixel_is_not_blank(at: int) -> None:
+    flat = np.full((40000, 3), 90, np.uint8)
+    assert why(blank(flat)) == "constant-image"
+    flat[at] = 99
+    assert blank(flat) is None
