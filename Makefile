@@ -8,7 +8,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint render figures picture images sbom e2e-containers lock clean
+.PHONY: help demo test lint render figures picture images sbom e2e-containers tools lock clean
 
 # Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
 REGISTRY =
@@ -64,6 +64,18 @@ sbom: ## list what is in each image as build/sbom/<image>.cdx.json (CycloneDX 1.
 
 e2e-containers: $(VENV)/ready ## the demo as pods in real containers (podman), three of them killed
 	@$(BIN)/python -m tests.e2e.containers
+
+tools: build/tools/helm build/tools/checkov ## fetch helm, kubectl and checkov for the tests that want them (build/tools)
+
+build/tools/helm: $(VENV)/ready
+	@$(BIN)/python -m tests.tools.get_helm build/tools
+
+# In an environment of its own: it pins what others need newer.
+build/tools/checkov: $(VENV)/ready
+	@mkdir -p build/tools
+	@$(PYTHON) -m venv build/checkov
+	@build/checkov/bin/python -m pip install --quiet checkov==3.3.30
+	@ln -sf ../checkov/bin/checkov $@
 
 lock: $(VENV)/ready ## resolve every requirements.in into its requirements.txt, with hashes
 	$(COMPILE) -o requirements.txt requirements.in
