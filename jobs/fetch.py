@@ -2,8 +2,9 @@
 
     python -m jobs.fetch --family sdxl --config /etc/palimpsest/config.yaml
 
-The only jobs that may use the network are those that fetch. A folder appears whole, by one rename;
-a broken download goes on where it stopped. Tiny weights are built, not fetched.
+The only jobs that may use the network are those that fetch. A folder appears whole, by one rename,
+after its lock (`pipeline.store`); a broken download goes on where it stopped. Tiny weights are
+built, not fetched. `palimpsest models fetch` does the same for all models of a profile.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import config
-from pipeline.argo_pod import HUB_TOKEN
+from jobs.models_hub import download, there
+from pipeline import config, store
 from pipeline.cards import Role, card
 from pipeline.config import Config
-from pipeline.errors import ConfigError, InputError, TransientError, guard
+from pipeline.errors import ConfigError, InputError, guard
 from pipeline.stage import Parser
-
-#: What is read of a repository. Never code, never pickles.
-PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+from pipeline.store import Lock
 
 
 def main(argv: list[str]) -> int:
@@ -48,7 +47,7 @@ def main(argv: list[str]) -> int:
 
 
 def ensure(chosen: Config, role: Role, name: str) -> list[Path]:
-    """The folders of a model's weights, each made if it is missing."""
+    """The folders of a model's weights, each made if it is missing and locked if it is not."""
     root = Path(chosen.editing.folder).expanduser()
     facts = card(role, name)
     if chosen.editing.weights == "tiny":
@@ -57,48 +56,25 @@ def ensure(chosen: Config, role: Role, name: str) -> list[Path]:
         return [built(name, root)] if facts.repos else []
     pairs = list(zip(facts.repos, facts.folders(root), strict=True))
     for repo, folder in pairs:
-        if not folder.is_dir():
+        if not there(folder):
             download(repo, folder)
+        elif store.read(folder) is None:
+            lock_as_it_is(folder)
+        else:
+            store.check(folder, store.survey(folder, hashed=False))
     return [folder for _, folder in pairs]
 
 
-def download(repo: str, folder: Path) -> None:
-    """Fetch the newest revision of a hub repository. Raises InputError where the hub wants another
-    name, a licence accepted or a token, and TransientError where it does not answer."""
-    if "/" not in repo:
-        raise InputError(f"{repo} is on no hub: put its converted checkpoint into {folder}")
-    from httpx2 import HTTPError
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        snapshot_download(repo, local_dir=partial, allow_patterns=PATTERNS, token=token())
-    except GatedRepoError:
-        raise InputError(f"{repo} is gated: accept its licence on the hub, and give the token of "
-                         "that account in the secret palimpsest-hf-token") from None  # fmt: skip
-    except RepositoryNotFoundError:
-        raise InputError(f"{repo} is not on the hub, or not for this token: put its files into "
-                         f"{folder}, or change the model's card") from None  # fmt: skip
-    except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
-        if getattr(error, "errno", None) is not None:
-            raise
-        raise TransientError(f"{repo} could not be fetched ({_first_line(error)})") from None
-    try:
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another pod was faster
-            raise
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__
-
-
-def token() -> str | bool:
-    """The hub's token, from a mounted secret; False asks as nobody."""
-    path = Path(HUB_TOKEN, "token")
-    return path.read_text().strip() if path.is_file() else False
+def lock_as_it_is(folder: Path) -> None:
+    """Lock weights that someone put there by hand."""
+    found = store.survey(folder)
+    if found.strange:
+        name, why = min(found.strange.items())
+        raise InputError(f"{folder / name} {why}: take it away, then fetch again")
+    if not found.weights:
+        raise InputError(f"{folder} holds no *{store.WEIGHTS}: put weights of that form there, or "
+                         "move it away to have it fetched")  # fmt: skip
+    store.write(folder, Lock(repo="", commit="", files=found.files))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.editors import Editor, Family, Settings
+from pipeline import store
 from pipeline.cards import card
 from pipeline.config import Config
 
@@ -25,18 +26,21 @@ def editor(config: Config, family: str) -> tuple[Editor, str]:
         from jobs.tiny.cache import ensure
 
         root = ensure(family, root)
-    return module.load(root, settings), digest(facts.folders(root))
+    known = digest(facts.folders(root))  # before they are read
+    return module.load(root, settings), known
 
 
 def digest(folders: Iterable[Path]) -> str:
-    """sha256 (16 hex) over the names and bytes of all files below `folders`, but for what a
-    downloader leaves behind in hidden ones (it has dates in it)."""
-    found = hashlib.sha256()
+    """sha256 (16 hex) over the names and bytes of all files below `folders`, but for hidden ones.
+
+    A folder that holds weights must have a lock and hold what it says, to the byte. One of texts,
+    such as the questions to a model, needs none.
+    """
+    total = hashlib.sha256()
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder.parent)
-            if path.is_file() and not any(part.startswith(".") for part in name.parts[1:]):
-                found.update(name.as_posix().encode() + b"\0")
-                with open(path, "rb") as data:
-                    found.update(hashlib.file_digest(data, "sha256").digest())
-    return found.hexdigest()[:16]
+        found = store.survey(folder)
+        if found.weights or store.read(folder):
+            store.check(folder, found)
+        for name, entry in sorted(found.files.items(), key=lambda item: item[0].split("/")):
+            total.update(f"{folder.name}/{name}".encode() + b"\0" + bytes.fromhex(entry.sha256))
+    return total.hexdigest()[:16]

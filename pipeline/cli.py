@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
     )
     cluster.add(commands)
 
+    models = commands.add_parser("models", parents=[profile], help="list, fetch or verify the "
+                                 "weights of a profile's models")  # fmt: skip
+    models.add_argument("does", choices=("list", "fetch", "verify"))
+    models.add_argument("--json", action="store_true", help="print the list as JSON")
+
     render = commands.add_parser("render", help="write the chart's and the manifests' workflows "
                                  "from the DAG")  # fmt: skip
     render.add_argument("--check", action="store_true", help="write nothing; fail if they differ")
@@ -69,7 +74,7 @@ def main(argv: list[str]) -> int:
     if args.command in cluster.NAMES:
         return cluster.main(args)
     does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render,
-            "lint": _lint}  # fmt: skip
+            "lint": _lint, "models": _models}  # fmt: skip
     return does[args.command](args)
 
 
@@ -104,6 +109,13 @@ def _doctor(args: argparse.Namespace) -> int:
     from pipeline import doctor
 
     return doctor.main(args)
+
+
+def _models(args: argparse.Namespace) -> int:
+    from importlib import import_module
+
+    code: int = import_module("jobs.models").main(args)  # found by name, as every stage is
+    return code
 
 
 def _render(args: argparse.Namespace) -> int:

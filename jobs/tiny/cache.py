@@ -5,10 +5,12 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline import store
 from pipeline.errors import ConfigError
+from pipeline.store import Lock
 
 #: Raise it when a builder changes: the new weights then get a new folder.
-VERSION = "tiny-v1"
+VERSION = "tiny-v2"
 
 
 def ensure(family: str, root: Path) -> Path:
@@ -27,6 +29,8 @@ def ensure(family: str, root: Path) -> Path:
         built = Path(scratch, family)
         built.mkdir()
         importlib.import_module(module).build(built)
+        for folder in filter(Path.is_dir, sorted(built.iterdir())):
+            store.write(folder, Lock(repo="", commit="", files=store.survey(folder).files))
         try:
             built.rename(final)
         except OSError:

@@ -8,13 +8,20 @@ from typing import Any
 import huggingface_hub
 import pytest
 from httpx2 import ConnectTimeout, Request, Response
-from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.hf_api import ModelInfo
 
-from jobs import fetch
-from pipeline import config
+from jobs import fetch, models_hub
+from pipeline import config, store
 from pipeline.cards import Card, card
 from pipeline.errors import OK, PERMANENT, TRANSIENT, guard
 
+COMMIT = "c" * 40
 REQUEST = Request("GET", "https://hub.example.org")
 
 
@@ -35,7 +42,12 @@ class Hub:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.overtaken = ""
         monkeypatch.setattr(huggingface_hub, "snapshot_download", self.download)
+        monkeypatch.setattr(huggingface_hub.HfApi, "model_info", self.info)
+
+    def info(self, repo: str, **how: Any) -> ModelInfo:
+        return ModelInfo(id=repo, sha=COMMIT, siblings=[])
 
     def download(self, repo: str, local_dir: Path, **how: Any) -> None:
         self.asked.append({"repo": repo, **how})
@@ -43,6 +55,11 @@ class Hub:
         (local_dir / "config.json").write_text("{}")
         if self.error:
             raise self.error
+        if self.overtaken:  # by another pod, which fetched this commit
+            folder = local_dir.with_name(repo.split("/")[1])
+            lock = store.Lock(repo=repo, commit=self.overtaken, files=store.survey(local_dir).files)
+            store.write(folder, lock)
+            local_dir.rename(folder)
 
 
 @pytest.fixture
@@ -58,10 +75,12 @@ def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> N
     (folder,) = card("editors", "sdxl").folders(mounted.parent / "models")
     assert guard(fetch.main, argv(mounted)) == OK
     assert [path.name for path in folder.iterdir()] == ["config.json"]
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name], "nothing is left"
+    left = sorted(path.name for path in folder.parent.iterdir())
+    assert left == [folder.name, f"{folder.name}.lock.json"], "nothing else is left"
     assert guard(fetch.main, argv(mounted)) == OK
     (asked,) = hub.asked
-    assert asked["repo"] == card("editors", "sdxl").repos[0] and asked["token"] is False
+    assert asked["repo"] == card("editors", "sdxl").repos[0] and asked["token"] is None
+    assert asked["revision"] == COMMIT
     assert not any(
         pattern.endswith((".py", ".bin", ".ckpt")) for pattern in asked["allow_patterns"]
     )
@@ -70,7 +89,7 @@ def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> N
 def test_the_token_is_read_from_its_file(
     mounted: Path, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "HUB_TOKEN", str(tmp_path))
+    monkeypatch.setattr(models_hub, "HUB_TOKEN", str(tmp_path))
     (tmp_path / "token").write_text("hf_secret\n")
     assert guard(fetch.main, argv(mounted)) == OK
     assert hub.asked[0]["token"] == "hf_secret"
@@ -83,6 +102,8 @@ def test_the_token_is_read_from_its_file(
          "is gated: accept its licence on the hub"),
         (RepositoryNotFoundError("no", response=Response(404, request=REQUEST)), PERMANENT,
          "is not on the hub, or not for this token"),
+        (RevisionNotFoundError("no", response=Response(404, request=REQUEST)), PERMANENT,
+         "has the revision of"),
         (LocalEntryNotFoundError("no route\nmore"), TRANSIENT, "could not be fetched (no route)"),
         (ConnectTimeout(""), TRANSIENT, "could not be fetched (ConnectTimeout)"),
         (OSError(28, "No space left on device"), TRANSIENT, "No space left on device"),
@@ -102,6 +123,17 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_no_folder(
     assert guard(fetch.main, argv(mounted)) == OK and folder.is_dir()
 
 
+@pytest.mark.parametrize("commit", [COMMIT, "d" * 40])
+def test_a_pod_that_another_one_overtook(commit: str, mounted: Path, hub: Hub) -> None:
+    hub.overtaken = commit
+    assert guard(fetch.main, argv(mounted)) == OK
+    (folder,) = card("editors", "sdxl").folders(mounted.parent / "models")
+    lock = store.read(folder)
+    assert lock and lock.commit == commit
+    store.check(folder, store.survey(folder))
+    assert not list(folder.parent.glob(".*"))
+
+
 def test_weights_that_are_on_no_hub_are_asked_for(
     mounted: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,7 +141,12 @@ def test_weights_that_are_on_no_hub_are_asked_for(
     assert (
         "glide-inpaint is on no hub: put its converted checkpoint into" in capsys.readouterr().err
     )
-    (mounted.parent / "models" / "glide-inpaint").mkdir(parents=True)
+    folder = mounted.parent / "models" / "glide-inpaint"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert guard(fetch.main, argv(mounted, "glide")) == PERMANENT
+    assert "glide-inpaint holds no *.safetensors" in capsys.readouterr().err
+    (folder / "model.safetensors").write_bytes(b"weights")
     assert guard(fetch.main, argv(mounted, "glide")) == OK
     assert guard(fetch.main, argv(mounted, "heal")) == OK, "a family without weights needs none"
     assert not hub.asked
@@ -133,7 +170,7 @@ def test_the_vlm_and_the_segmenter_have_weights_too(
     assert guard(fetch.main, ["--vlm", "rules", *where]) == OK
     assert [asked["repo"] for asked in hub.asked] == ["org/a-model", "org/another"]
     assert sorted(path.name for path in (mounted.parent / "models").iterdir()) == [
-        "a-model", "another"
+        "a-model", "a-model.lock.json", "another", "another.lock.json"
     ]  # fmt: skip
     assert guard(fetch.main, ["--segmenter", "classical", *where]) == OK
     assert len(hub.asked) == 2, "they are there"

@@ -1,0 +1,131 @@
+"""Download a repository of the model hub: at one revision, checked against what the hub says of its
+files, locked, and then there as a whole.
+
+Only what cannot run code is downloaded. The token comes from a mounted file, or from where `hf auth
+login` put it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import store
+from pipeline.argo_pod import HUB_TOKEN
+from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
+from pipeline.store import Entry, Lock
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+#: What is read of a repository. Never code, never pickles.
+PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+
+
+def download(repo: str, folder: Path) -> None:
+    """Fetch a hub repository, at the revision of its lock or else the newest, and lock it. Raises
+    InputError where the hub wants another name, a licence accepted or a token, and TransientError
+    where it does not answer or what came is damaged."""
+    if "/" not in repo:
+        raise InputError(f"{repo} is on no hub: put its converted checkpoint into {folder}")
+    pinned = store.read(folder)
+    try:
+        with _hub(repo, folder):
+            info, partial = _download(repo, folder, pinned.commit if pinned else "")
+        if not there(folder):
+            lock = Lock(repo=repo, commit=info.sha or "", files=_whole(info, partial))
+            _put(partial, folder, lock, pinned)
+    except OSError:
+        if not there(folder):  # else another pod was faster
+            raise
+    for left in folder.parent.glob(f".{folder.name}.*.partial"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def there(folder: Path) -> bool:
+    return any(folder.glob("*"))
+
+
+def _put(partial: Path, folder: Path, lock: Lock, pinned: Lock | None) -> None:
+    """Lock the weights, then let them appear: a folder that is there has its lock."""
+    kept = store.write(folder, lock)
+    if kept != lock and pinned:
+        raise CorruptData(f"{lock.repo} at {lock.commit[:12]} is not what "
+                          f"{store.lock_path(folder)} says: move that lock away to take it "
+                          "nevertheless")  # fmt: skip
+    if kept != lock:  # another pod locked a revision of this very minute
+        raise TransientError(f"{folder} is just being fetched at another revision: try again")
+    partial.rename(folder)
+
+
+def _download(repo: str, folder: Path, commit: str) -> tuple[ModelInfo, Path]:
+    """What the hub says of a revision ("" = the newest), and the folder that has its files. The
+    folder bears the revision's name, so that a later one never mixes with what is left of it."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    info = HfApi().model_info(repo, revision=commit or None, files_metadata=True, token=token())
+    partial = folder.with_name(f".{folder.name}.{(info.sha or '')[:12]}.partial")
+    snapshot_download(
+        repo, revision=info.sha, local_dir=partial, allow_patterns=PATTERNS, token=token()
+    )
+    return info, partial
+
+
+def _whole(info: ModelInfo, partial: Path) -> dict[str, Entry]:
+    """The downloaded files; a TransientError unless they are what the hub says they are."""
+    found = store.survey(partial)
+    for sibling in info.siblings or ():
+        name = sibling.rfilename
+        if name.startswith(".") or not any(fnmatch(name, pattern) for pattern in PATTERNS):
+            continue
+        published, got = sibling.lfs.sha256 if sibling.lfs else "", found.files.get(name)
+        if got is None or (published and got.sha256 != published):
+            (partial / name).unlink(missing_ok=True)  # else the next try would believe it
+            raise TransientError(f"{name} of {info.id} did not arrive whole: fetch again")
+    return found.files
+
+
+@contextmanager
+def _hub(repo: str, folder: Path) -> Iterator[None]:
+    """Says what the hub's errors mean, and the way out."""
+    try:
+        from httpx2 import HTTPError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+    except ImportError:
+        raise ConfigError("fetching needs huggingface_hub: use the editor image, or install "
+                          "requirements.txt") from None  # fmt: skip
+    try:
+        yield
+    except GatedRepoError:
+        raise InputError(f"{repo} is gated: accept its licence on the hub, and give the token of "
+                         "that account in the secret palimpsest-hf-token, or by `hf auth login` "
+                         "on your own machine") from None  # fmt: skip
+    except RepositoryNotFoundError:
+        raise InputError(f"{repo} is not on the hub, or not for this token: put its files into "
+                         f"{folder}, or change the model's card") from None  # fmt: skip
+    except RevisionNotFoundError:
+        raise InputError(f"{repo} has the revision of {store.lock_path(folder)} no more: move that "
+                         "lock away to take the newest") from None  # fmt: skip
+    except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise TransientError(f"{repo} could not be fetched ({_first_line(error)})") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__
+
+
+def token() -> str | None:
+    """The hub's token from a mounted secret; None leaves it to the hub's client, which knows where
+    `hf auth login` keeps it."""
+    path = Path(HUB_TOKEN, "token")
+    return path.read_text().strip() if path.is_file() else None
