@@ -79,3 +79,19 @@ def test_every_key_family_and_seed_has_a_draw_of_its_own(
             generate(painter, config, [item(key, "a fox", family) for key in ("0", "1")])
             drawn += [number for _, number, _ in painter.asked]
     assert len(set(drawn)) == 8
+
+
+def test_a_full_device_halves_the_batch_and_changes_no_picture(standin: Config) -> None:
+    class Small(Painter):
+        def generate(
+            self, prompts: Sequence[str], seeds: Sequence[int], size: int
+        ) -> list[Painted]:
+            if len(prompts) > 2:
+                raise RuntimeError("CUDA error: out of memory")
+            return super().generate(prompts, seeds, size)
+
+    batch = [item(str(i), "a fox") for i in range(5)]
+    for ours, theirs in zip(generate(Small(), standin, batch), generate(Painter(), standin, batch),
+                            strict=True):  # fmt: skip
+        assert isinstance(ours, Generated) and isinstance(theirs, Generated)
+        assert (ours.image == theirs.image).all()

@@ -428,3 +428,30 @@ def test_a_prompt_of_many_samples_is_encoded_once(family: str, tiny_root: Path) 
     after = condition._one.cache_info()
     assert after.misses - before.misses == 1
     assert after.hits - before.hits >= 2
+
+
+class Asked(Exception):
+    """Raised in the place of painting."""
+
+
+@weighted
+def test_the_library_is_asked_as_the_card_says(family: str, tiny_root: Path) -> None:
+    facts, how = card("editors", family), dict[str, Any]()
+
+    def act(_: Callable[[], np.ndarray], asked: dict[str, Any]) -> np.ndarray:
+        how.update(asked)
+        raise Asked
+
+    plain = dataclasses.replace(_editor(family, tiny_root), settings=Settings())
+    with pytest.raises(Asked):
+        between(plain, act).inpaint(_photographs(100)[:2], _masks(100)[:2], PROMPTS[:2], SEEDS[:2])
+    steps = how.get("num_inference_steps") or len(how["steps"])
+    scale = how["guidance_scale"] if "guidance_scale" in how else how["guidance"]
+    assert (steps, scale) == (facts.steps, facts.guidance)
+    side = how["height"] if "height" in how else how["photographs"].shape[-1]
+    assert side % facts.size_multiple == 0
+    assert side - facts.size_multiple < 100 <= side or "height" not in how
+    draws = how.get("draws") or how["generator"]
+    drawn = draws if isinstance(draws, list) else [draws]
+    assert [one.initial_seed() for one in drawn] == SEEDS[: len(drawn)]
+    assert {one.device.type for one in drawn} == {"cpu"}

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from jobs.editors import Settings
-from jobs.editors.glide_convert import convert, main, moves
+from jobs.editors.glide_convert import convert, main
+from jobs.editors.glide_keys import moves
 from jobs.editors.glide_layout import PUBLISHED, Layout, empty
 from jobs.editors.glide_net import Stage
 from jobs.tiny.glide import BASE, UPSAMPLER
