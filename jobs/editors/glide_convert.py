@@ -4,7 +4,8 @@
               --upsampler upsample_inpaint.pt --tokenizer gpt2/ --out models/glide-inpaint
 
 The files are torch pickles (https://openaipublic.blob.core.windows.net/diffusion/dec-2021/) and are
-read with `weights_only`; `--tokenizer` is a hub folder of GPT-2, whose vocabulary GLIDE has.
+read with `weights_only`; `--tokenizer` is a hub folder of GPT-2, whose vocabulary GLIDE has. What
+was written is locked, as fetched weights are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from torch import Tensor
 
 from jobs.editors.glide_keys import moves
 from jobs.editors.glide_layout import PUBLISHED, Layout, empty
+from pipeline import store
 from pipeline.errors import InputError, guard
+from pipeline.store import Lock
 
 
 def convert(published: Mapping[str, Tensor], layout: Layout, folder: Path) -> None:
@@ -70,6 +73,7 @@ def main(argv: list[str]) -> int:
             convert(_numbers(path), PUBLISHED[name], args.out / part)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer, local_files_only=True)
     tokenizer.save_pretrained(args.out / "tokenizer")
+    store.write(args.out, Lock(repo="", commit="", files=store.survey(args.out).files))
     return 0
 
 

@@ -14,6 +14,7 @@ from jobs.editors.glide_keys import moves
 from jobs.editors.glide_layout import PUBLISHED, Layout, empty
 from jobs.editors.glide_net import Stage
 from jobs.tiny.glide import BASE, UPSAMPLER
+from jobs.weights import digest
 from pipeline.errors import PERMANENT, InputError, guard
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
@@ -199,6 +200,7 @@ def test_the_command_makes_a_folder_that_paints(
     argv = [f"--inpaint={tmp_path}/base_inpaint.pt", f"--upsampler={tmp_path}/upsample_inpaint.pt",
             f"--tokenizer={words}", f"--out={out}"]  # fmt: skip
     assert guard(main, argv) == 0
+    assert len(digest([out])) == 16, "it is locked"
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     hole = np.zeros((64, 64), np.bool_)
     hole[8:40, 8:40] = True
