@@ -121,7 +121,7 @@ class Turn:
 
 def job(config: Config, family: str, turn: int) -> Job[ToEdit, Edited]:
     def load() -> tuple[Transform[ToEdit, Edited], str]:
-        with faults.watched():
+        with faults.loading():
             painter, digest = editor(config, family)
         return Turn(config, family, turn, painter, digest), digest
 

@@ -40,7 +40,7 @@ def generate(
 
 def job(config: Config, family: str) -> Job[FromSource, Generated]:
     def load() -> tuple[Transform[FromSource, Generated], str]:
-        with faults.watched():
+        with faults.loading():
             painter, digest = editor(config, family)
         return lambda batch: generate(painter, config, batch), digest
 

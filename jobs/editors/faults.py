@@ -41,10 +41,7 @@ def in_halves(run: Callable[[range], list[Painted]], count: int) -> list[Painted
             if not _is_full(error):
                 raise
             if len(rows) == 1:
-                raise TransientError(
-                    "the device is out of memory with a single picture: choose fewer local.workers "
-                    "or a device with more memory, then run the same command again"
-                ) from error
+                raise _too_small("with a single picture") from error
             size = len(rows) // 2
         else:
             note = (f"batch-of-{len(rows)}",) if size < count else ()
@@ -67,6 +64,25 @@ def watched() -> Iterator[None]:
                 "the same command again on another node"
             ) from error
         raise
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """As `watched`, and a device that is full before anything is painted may be tried again."""
+    with watched():
+        try:
+            yield
+        except RuntimeError as error:
+            if _is_full(error):
+                raise _too_small("while the weights are loaded") from error
+            raise
+
+
+def _too_small(when: str) -> TransientError:
+    return TransientError(
+        f"the device is out of memory {when}: choose fewer local.workers or a device with more "
+        "memory, then run the same command again"
+    )
 
 
 def _is_full(error: RuntimeError) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.editors import Painted
-from jobs.editors.faults import STICKY, in_halves, watched
+from jobs.editors.faults import STICKY, in_halves, loading
 from pipeline.errors import SUSPECT, TRANSIENT, explain
 
 
@@ -82,7 +82,20 @@ def test_a_bug_stays_a_bug(said: str) -> None:
         in_halves(device(0, wrong), 3)
 
 
-def test_a_device_that_is_sick_while_loading_is_suspected() -> None:
-    with pytest.raises(Exception, match="busy") as raised, watched():
-        raise RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable")
-    assert explain(raised.value)[0] == SUSPECT
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [(RuntimeError("CUDA error: all devices are busy or unavailable"), "busy", SUSPECT),
+     (full(), "while the weights are loaded", TRANSIENT)],
+    ids=["sick", "full"],
+)  # fmt: skip
+def test_a_device_may_fail_while_the_weights_are_loaded(
+    error: RuntimeError, words: str, code: int
+) -> None:
+    with pytest.raises(Exception, match=words) as raised, loading():
+        raise error
+    assert explain(raised.value)[0] == code
+
+
+def test_a_bug_while_the_weights_are_loaded_stays_one() -> None:
+    with pytest.raises(RuntimeError, match="size 9"), loading():
+        raise RuntimeError("size 9 must match 4")
