@@ -8,7 +8,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint render figures picture images sbom e2e-containers tools lock clean
+.PHONY: help demo test lint render figures picture images sbom e2e-containers tools contract lock clean
 
 # Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
 REGISTRY =
@@ -64,6 +64,9 @@ sbom: ## list what is in each image as build/sbom/<image>.cdx.json (CycloneDX 1.
 
 e2e-containers: $(VENV)/ready ## the demo as pods in real containers (podman), three of them killed
 	@$(BIN)/python -m tests.e2e.containers
+
+contract: $(VENV)/ready ## print what every editor family was checked for, and whether it holds
+	@$(BIN)/python -m tests.jobs.editors.table
 
 tools: build/tools/helm build/tools/checkov ## fetch helm, kubectl and checkov for the tests that want them (build/tools)
 
