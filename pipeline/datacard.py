@@ -61,8 +61,7 @@ def readme(facts: IndexFacts) -> str:
         "## A sample", _table(("file in the shard", "holds"), (
             (f"`NNNNNNNN.{name}`", text) for name, text in MEMBERS.items())),
         "## Labels", _table(("value", "family", "model", "licence of its published weights"), (
-            (str(label), cell(name), cell(card("editors", name).title),
-             cell(card("editors", name).licence)) for name, label in facts.labels.items())),
+            (str(label), cell(name), *_model(name)) for name, label in facts.labels.items())),
         "## Read it", "In this folder, with `pip install webdataset pillow numpy`:",
         f"```python\n{LOAD}```",
         "## edits.parquet", "One row an edit; boxes are (x, y, width, height).",
@@ -94,6 +93,12 @@ def _head(facts: IndexFacts, there: Sequence[str]) -> str:
         ],
     }  # fmt: skip
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+
+
+def _model(family: str) -> tuple[str, str]:
+    facts = card("editors", family)
+    gate = " (to be accepted before they are downloaded)" if facts.gated else ""
+    return cell(facts.title), cell(facts.licence + gate)
 
 
 def _splits(facts: IndexFacts, there: Sequence[str]) -> list[str]:

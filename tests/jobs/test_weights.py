@@ -12,13 +12,7 @@ from jobs.weights import digest, editor
 from pipeline import store
 from pipeline.config import Config
 from pipeline.errors import ConfigError, CorruptData
-
-
-def locked(folder: Path) -> Path:
-    """The folder, with a lock that says what it now holds."""
-    store.lock_path(folder).unlink(missing_ok=True)
-    store.write(folder, store.Lock(repo="", commit="", files=store.survey(folder).files))
-    return folder
+from tests.jobs.locks import locked
 
 
 @pytest.fixture

@@ -90,3 +90,13 @@ def test_a_long_list_of_photographs_is_cut_and_says_so() -> None:
     assert f"{datacard.LISTED - 1:04d}.jpg" in text and f"{datacard.LISTED:04d}.jpg" not in text
     assert "7 more are under `sources`" in text
     assert "made from a caption" in datacard.readme(facts(sources=()))
+
+
+def test_licences_that_must_be_accepted_are_said() -> None:
+    rows = [[cell.strip() for cell in row] for row in tables(datacard.readme(
+        facts(labels={"sd35": 2, "sdxl": 3})))]  # fmt: skip
+    licences = {row[1]: row[3] for row in rows if len(row) == 4 and row[1] in ("sd35", "sdxl")}
+    assert licences == {
+        "sd35": "Stability-Community (to be accepted before they are downloaded)",
+        "sdxl": "CreativeML-OpenRAIL++-M",
+    }

@@ -19,6 +19,7 @@ from pipeline.config import Config
 from pipeline.documents import EditType, Objects, Prompt, Region, Score, Source
 from pipeline.errors import ConfigError
 from pipeline.records import ToPropose
+from tests.jobs.locks import locked
 
 SIDE = 64
 EDITS: tuple[EditType, ...] = ("attribute", "removal", "addition")
@@ -202,6 +203,7 @@ def test_a_model_of_nans_gives_no_answer(
     tensors = load_file(path)
     (head,) = [name for name in tensors if "lm_head" in name]
     save_file(tensors | {head: tensors[head] * float("nan")}, path, {"format": "pt"})
+    locked(path.parent)
     config = configured(vlm="qwen25vl", editing={"weights": "local", "folder": str(tmp_path)})
     broken = load(config)
     nothing = [Unparsable(("", ""))]
