@@ -89,6 +89,7 @@ def load(config: Config) -> Segmenter:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     how, folders = config.editing, CARD.folders(_root(config))
+    model = digest(folders)  # refuses what is not locked, before it is read
     reading = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
     finder, cutter = (
         kind.from_pretrained(path, **reading).eval().requires_grad_(False).to(how.device)
@@ -105,4 +106,4 @@ def load(config: Config) -> Segmenter:
     dtype: torch.dtype = getattr(torch, how.dtype)
     detector = Detector(finder, boxes, words, config.regions, how.device, dtype, how.batch)
     masker = Masker(cutter, cuts, how.device, dtype, how.batch)
-    return GroundedSam(detector, masker, digest(folders))
+    return GroundedSam(detector, masker, model)

@@ -151,6 +151,7 @@ def load(config: Config) -> Vlm:
 
         root = ensure("qwen25vl", root)
     (path,) = folders(root, CARD)
+    model = digest([path, questions.TEMPLATES, questions.EXAMPLES])  # refuses what is not locked
     processor = AutoProcessor.from_pretrained(path, local_files_only=True)
     processor.tokenizer.padding_side = "left"
     net = Qwen2_5_VLForConditionalGeneration.from_pretrained(
@@ -163,5 +164,4 @@ def load(config: Config) -> Vlm:
         do_sample=False, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id
     )
     vocabulary = Vocabulary(words, net.get_output_embeddings().out_features)
-    model = digest([path, questions.TEMPLATES, questions.EXAMPLES])
     return Qwen(net, processor, vocabulary, config.asking, model)

@@ -17,7 +17,7 @@ from jobs.vlms import Judged, Unparsable, Wish, questions, replies
 from jobs.vlms.qwen25vl import CARD, Question, Qwen, load
 from pipeline.config import Config
 from pipeline.documents import EditType, Objects, Prompt, Region, Score, Source
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, CorruptData
 from pipeline.records import ToPropose
 from tests.jobs.locks import locked
 
@@ -251,7 +251,7 @@ def test_pickled_weights_are_not_read(
     (path,) = tmp_path.rglob("*.safetensors")
     path.rename(path.with_name("pytorch_model.bin"))
     config = configured(vlm="qwen25vl", editing={"weights": "local", "folder": str(tmp_path)})
-    with pytest.raises(OSError, match=r"model\.safetensors"):
+    with pytest.raises(CorruptData, match=r"model\.safetensors is missing"):
         load(config)
 
 
