@@ -27,7 +27,7 @@ demo: $(VENV)/ready ## set up, then the whole run on the sample photographs (run
 	@$(BIN)/palimpsest run --profile demo
 
 test: $(VENV)/ready lint ## set up, then every check and every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: $(VENV)/ready ## formatting, types, import arrows
 	$(BIN)/ruff check .

@@ -97,7 +97,13 @@ def executor(folder: Path, *preload: str) -> subprocess.Popen[str]:
     """In a session of its own, like a terminal's foreground job."""
     pipe = subprocess.PIPE
     command = [sys.executable, str(folder / "executor.py"), str(folder / "log"), *preload]
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True,
+                            preexec_fn=_hear)  # fmt: skip
+
+
+def _hear() -> None:
+    """A shell that starts us in the background has us ignore Ctrl-C, and we pass that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def members(session: int) -> list[int]:
