@@ -17,7 +17,12 @@ assert image.dtype == mask.dtype == "uint8", (image.dtype, mask.dtype)
 assert image.shape == (64, 64, 3) and mask.shape == (64, 64), (image.shape, mask.shape)
 assert set(mask.ravel()) == {0, *(edit["label"] for edit in edits)}, mask
 """
-pytestmark = pytest.mark.slow
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        left = re.findall(r"^[A-Z_]{5,}$|\b(?:TODO|FIXME|XXX)\b", path.read_text(), re.M)
+        assert not left, f"{path}: {left}"
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +45,12 @@ def execute(code: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_readme_reads_the_dataset(folder: Path) -> None:
     execute(snippet((ROOT / "README.md").read_text()), folder)
 
 
+@pytest.mark.slow
 def test_the_datasets_own_readme_reads_it(folder: Path) -> None:
     dataset = folder / "runs" / "demo" / "dataset"
     code = snippet((dataset / "README.md").read_text())
