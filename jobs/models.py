@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +27,7 @@ from pipeline import config, store
 from pipeline.cards import Role, card
 from pipeline.config import Config
 from pipeline.errors import OK, CorruptData, PermanentError, outcome
+from pipeline.reading import bar
 
 COLUMNS = ("model", "repository", "licence", "gated", "GPU GiB", "state", "size", "revision")
 
@@ -132,21 +132,14 @@ def fetch(chosen: Config) -> int:
 
 def verify(found: Sequence[Row], *, tiny: bool) -> int:
     """A line a repository that is right, a line a fault; raises CorruptData if there is a fault."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
     faults = 0
     mine = [row for row in found if row.role != "detectors"]  # the others lie in the hub's cache
-    columns = ("reading", BarColumn(32), DownloadColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True,
-                   disable=not sys.stderr.isatty())  # fmt: skip
-    with bar:
-        task = bar.add_task("reading", total=sum(row.bytes for row in mine))
+    with bar(sum(row.bytes for row in mine)) as told:
         for row in mine:
             if tiny and row.state == "missing":
                 print(f"-     {row.name}: tiny weights are made when they are needed")
                 continue
-            said = wrong(row, partial(bar.advance, task))
+            said = wrong(row, told)
             faults += len(said)
             for line in [f"FAIL  {one}" for one in said] or [f"ok    {row.folder}"]:
                 print(line, flush=True)

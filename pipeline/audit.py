@@ -16,13 +16,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from pipeline import reading
 from pipeline.config import Config
 from pipeline.conservation import conservation
 from pipeline.dag import checked
 from pipeline.documents import Doc, Split
 from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
 from pipeline.manifest import Manifest
-from pipeline.reading import bar
 from pipeline.shards import RunFolder, join
 from pipeline.stage import Stage, read_run
 
@@ -59,7 +59,8 @@ def audit(path: Path, only: frozenset[str] | None = None, verify: bool = False) 
     """Audit the run at `path`, or only the stages named; with `verify`, read every tar in full."""
     config, run = read_run(path), RunFolder(path)
     stages = [stage for stage in checked(config) if only is None or stage.name in only]
-    with bar(run) if verify else nullcontext() as read:
+    least = reading.WORTH_A_BAR
+    with reading.bar(reading.stored(run), least) if verify else nullcontext() as read:
         return _Auditor(run, config, stages, read).verdict()
 
 

@@ -1,4 +1,4 @@
-"""A bar for whoever waits while a large run is read to the last byte; nothing elsewhere."""
+"""A bar for whoever waits while much is read to the last byte; nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from contextlib import contextmanager, suppress
 
 from pipeline.shards import RunFolder
 
-#: Bytes below which reading takes seconds, and a bar would only flicker.
+#: Bytes of a run below which reading takes seconds, and a bar would only flicker.
 WORTH_A_BAR = 1 << 30
 
 
-@contextmanager
-def bar(run: RunFolder) -> Iterator[Callable[[int], None]]:
-    """Yields a function to be told how many bytes were read; draws in a terminal only (stderr)."""
+def stored(run: RunFolder) -> int:
+    """Bytes of a run's tars."""
     total = 0
     for path in run.datasets.glob("*/*.tar"):
         with suppress(FileNotFoundError):  # a run at work removes what lost against a first writer
             total += path.stat().st_size
-    if total <= WORTH_A_BAR or not sys.stderr.isatty():
+    return total
+
+
+@contextmanager
+def bar(total: int, least: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yields a function to be told how many of `total` bytes were read; draws in a terminal only
+    (stderr), and only for more than `least` bytes."""
+    if total <= least or not sys.stderr.isatty():
         yield lambda size: None
         return
     from rich.console import Console  # not for `--help`, nor for small runs
