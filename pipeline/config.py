@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from pipeline import strict
-from pipeline.documents import EditType
+from pipeline.documents import EditType, Task
 from pipeline.errors import ConfigError
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -39,6 +39,10 @@ def _device(name: str) -> str:
 
 
 Device = Annotated[str, AfterValidator(_device)]
+#: The protocols of pipeline/protocols.py, by name.
+ProtocolName = Literal[
+    "table2", "table3", "severity", "table4", "table5", "table6", "table7", "classifiers", "turns",
+]  # fmt: skip
 
 
 def _weights(name: str, weights: Collection[float]) -> None:
@@ -133,30 +137,47 @@ class Asking(Section):
     control: bool = True
 
 
-class Detector(Section):
-    """How one detector is trained; `size` is the network's input in pixels, `batch` is shared by
-    all `processes`."""
+class Reals(Section):
+    """Photographs that nobody edits, beside the samples and from other photographs: `unedited` are
+    trained on with an empty mask (5,000 in the paper), `negatives` are the other class of detectors
+    of whole pictures, in both splits (30,000 in the paper)."""
 
-    encoder: str = "resnet50"
+    unedited: int = Field(0, ge=0, le=10**7)
+    negatives: int = Field(0, ge=0, le=10**7)
+
+    @property
+    def total(self) -> int:
+        return self.unedited + self.negatives
+
+
+class Detector(Section):
+    """How one detector is trained: by a `recipe` of its own file, which says all that is null here.
+    `size` is the network's input in pixels, `batch` is shared by all `processes`. `pretrained`
+    starts from the encoder's published weights, which lie where `editing.folder` says."""
+
+    recipe: str = "paper"
+    encoder: str | None = None
     pretrained: bool = True
     size: int = Field(512, ge=32, multiple_of=16)
-    tasks: tuple[Literal["binary", "semantic"], ...] = ("binary", "semantic")
-    steps: int = Field(30_000, ge=1)
-    batch: int = Field(16, ge=1)
-    learning_rate: float = Field(0.01, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    tasks: tuple[Task, ...] = Field(("binary", "semantic"), min_length=1)
+    steps: int | None = Field(None, ge=1)
+    batch: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float | None = Field(None, ge=0)
     checkpoint_every: int = Field(1000, ge=1)
+    validate_every: int | None = Field(None, ge=1)
     processes: int = Field(1, ge=1)
     device: Device = "cuda"
+    dtype: Literal["float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")
     def _shares(self) -> Detector:
-        if self.batch % self.processes:
+        if self.batch and self.batch % self.processes:
             raise ValueError(f"batch {self.batch} cannot be shared equally by {self.processes} "
                              "processes: change one of them")  # fmt: skip
-        if self.batch < 2 * self.processes:
-            raise ValueError(f"batch {self.batch} is too small for {self.processes} processes: "
-                             "normalisation needs two pictures in each")  # fmt: skip
+        if self.dtype == "bfloat16" and self.device == "cpu":
+            raise ValueError("dtype bfloat16 is tens of times slower than float32 on most CPUs: "
+                             "set dtype: float32, or device: cuda")  # fmt: skip
         return self
 
 
@@ -170,6 +191,10 @@ class Local(Section):
 
 
 class Config(Section):
+    """A run. `protocols` are the tables to make, each with the detectors to make it of (none named
+    = all that can); `holdouts` are groups of families that detectors must do without in training
+    (tables 5 and 7); `replays` repaint the turns of a family by another editor (table 4)."""
+
     profile: str = "custom"
     photos: str = ""
     seed: int = Field(30, ge=0, lt=2**63)
@@ -187,7 +212,11 @@ class Config(Section):
     quotas: Quotas = Quotas()
     editing: Editing = Editing()
     asking: Asking = Asking()
+    reals: Reals = Reals()
     detectors: dict[str, Detector] = {}
+    protocols: dict[ProtocolName, tuple[str, ...]] = {"table2": (), "table6": ()}
+    holdouts: tuple[tuple[str, ...], ...] = ()
+    replays: dict[str, str] = {}
     local: Local = Local()
 
     @field_validator("families")
@@ -206,6 +235,28 @@ class Config(Section):
             raise ValueError("turns: the numbers of turns may be 1, 2 and 3")
         return self
 
+    @model_validator(mode="after")
+    def _known(self) -> Config:
+        for group in self.holdouts:
+            if not group or len(set(group)) < len(group) or set(group) >= set(self.families):
+                raise ValueError(f"holdouts: {list(group)} must name some of the families, each "
+                                 "once and not all")  # fmt: skip
+        wanted = [("holdouts", family) for group in self.holdouts for family in group]
+        wanted += [("replays", family) for family in self.replays.values()]
+        for key, family in wanted:
+            if family not in self.families:
+                raise ValueError(f"{key}: {family!r} is none of the families "
+                                 f"({', '.join(self.families)})")  # fmt: skip
+        if twice := set(self.replays) & set(self.families):
+            raise ValueError(f"replays: {min(twice)!r} is a family already")
+        for protocol, names in self.protocols.items():
+            for name in names:
+                if name not in self.detectors:
+                    raise ValueError(f"protocols.{protocol}: no {name!r} under detectors")
+        if self.samples + self.reals.total > 10**8:
+            raise ValueError("samples and reals: keys have eight digits, so 100,000,000 in all")
+        return self
+
     @property
     def shards(self) -> int:
         return -(-self.samples // self.shard_size)
@@ -215,11 +266,21 @@ class Config(Section):
         first = shard * self.shard_size
         return [f"{i:08d}" for i in range(first, min(first + self.shard_size, self.samples))]
 
+    @property
+    def real_shards(self) -> int:
+        return -(-self.reals.total // self.shard_size)
+
+    def real_keys(self, shard: int) -> list[str]:
+        """The keys of a shard of unedited photographs, which follow those of the samples."""
+        first = shard * self.shard_size
+        last = min(first + self.shard_size, self.reals.total)
+        return [f"{self.samples + i:08d}" for i in range(first, last)]
+
     def digest(self, trained: Iterable[tuple[str, str]] = ()) -> str:
         """Of everything that can change a result of a stage that depends on the `trained` pairs of
         detector and task (`Stage.trained`); without any, of the dataset. So the detectors may
         change without making the dataset another one."""
-        never = {"local", "profile", "photos", "detectors"}
+        never = {"local", "profile", "photos", "detectors", "protocols", "holdouts"}
         sections = {
             f"{name}-{task}": self.detectors[name].model_dump(
                 mode="json", exclude={"tasks", "checkpoint_every"}

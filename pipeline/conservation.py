@@ -62,7 +62,7 @@ def conservation(
     for stage in stages:
         if stage.name not in here or not all(name in here for name in stage.reads):
             continue
-        expected = set(config.keys(shard))
+        expected = set(stage.keys(config, shard))
         if stage.takes is not None:
             layers = Joined(run, tuple(here[name] for name in stage.reads))
             there = [key for key, row in layers.rows.items() if row.has(stage.takes)]

@@ -7,10 +7,11 @@ are listed lowest first: where two datasets have the same field of a sample, the
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
 
-from pipeline import codecs, records
+from pipeline import codecs, protocols, records
 from pipeline.cards import Card, card, module
 from pipeline.code import ROOT
 from pipeline.config import Config
@@ -28,12 +29,14 @@ def dag(config: Config) -> tuple[Stage, ...]:
         return 0 if config.editing.device == "cpu" else model.gpu_gib
 
     stages = [Stage("ingest", "jobs.ingest", (), (), None, records.Sourced)]
+    if config.reals.total:
+        stages.append(Stage("reals", "jobs.reals", (), (), None, records.Unedited, of="reals"))
 
     bases = ["ingest"]
     for family in families if config.bases.ai_share else ():
         stages.append(
             Stage(
-                f"generate-{family}",
+                f"generate-{slug(family)}",
                 "jobs.generate",
                 ("--family", family),
                 ("ingest",),
@@ -43,7 +46,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
                 gpu_gib=gib(cards[family]),
             )
         )
-        bases.append(f"generate-{family}")
+        bases.append(f"generate-{slug(family)}")
 
     stages += [
         Stage(
@@ -84,7 +87,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
                 gpu_gib=gib(vlm),
             )
         )
-        edits = [f"edit-{turn}-{family}" for family in families]
+        edits = [f"edit-{turn}-{slug(family)}" for family in families]
         for family, edit in zip(families, edits, strict=True):
             stages.append(
                 Stage(
@@ -124,36 +127,78 @@ def dag(config: Config) -> tuple[Stage, ...]:
                 records.Assembled,
             )
         )
-    stages.append(Stage("index", "jobs.index", (), (*splits,), None, records.Indexed, scope="run"))
+    parts = [*splits, *(["reals"] if config.reals.total else [])]
+    stages.append(Stage("index", "jobs.index", (), (*parts,), None, records.Indexed, scope="run"))
 
-    evaluations: dict[tuple[str, str], str] = {}
-    for name, detector in config.detectors.items():
-        for task in detector.tasks:
-            who = ("--detector", name, "--task", task)
-            train, evaluate = f"train-{name}-{task}", f"evaluate-{name}-{task}"
-            stages += [
-                Stage(train, "training.train", who, ("assemble-train", "index"), records.ToTrain,
-                      records.Trained, image="train", scope="run", processes=detector.processes,
-                      gpu_gib=0 if detector.device == "cpu" else 24, trained=((name, task),)),
-                Stage(evaluate, "training.evaluate", who, ("assemble-val", train),
+    replays = replay_stages(config, bases, gib)
+    stages += replays
+
+    evaluated: list[str] = []
+    trained = tuple((trial.detector, trial.task) for trial in protocols.trials(config))
+    pictures = ("reals",) if config.reals.total else ()
+    for trial in protocols.trials(config):
+        how, who = config.detectors[trial.detector], ((trial.detector, trial.task),)
+        stages.append(
+            Stage(f"train-{trial.name}", "training.train", trial.args,
+                  ("assemble-train", *pictures, "index"), records.ToTrain, records.Trained,
+                  image="train", scope="run", processes=how.processes,
+                  gpu_gib=0 if how.device == "cpu" else 24, trained=who)
+        )  # fmt: skip
+    for name, found in protocols.evaluations(config).items():
+        protocol = protocols.PROTOCOLS[name]
+        also = [*(pictures if protocol.reals else ()),
+                *(stage.name for stage in replays if protocol.replays)]  # fmt: skip
+        for trial in found:
+            how, who = config.detectors[trial.detector], ((trial.detector, trial.task),)
+            stages.append(
+                Stage(f"evaluate-{name}-{trial.name}", "training.evaluate",
+                      ("--protocol", name, *trial.args),
+                      ("assemble-val", *also, f"train-{trial.name}"),
                       records.ToEvaluate, records.Evaluated, image="train", scope="run",
-                      gpu_gib=0 if detector.device == "cpu" else 24, trained=((name, task),)),
-            ]  # fmt: skip
-            evaluations[name, task] = evaluate
+                      gpu_gib=0 if how.device == "cpu" else 24, trained=who)
+            )  # fmt: skip
+            evaluated.append(stages[-1].name)
     stages.append(
         Stage(
             "report",
             "training.report",
             (),
-            (*splits, "index", *evaluations.values()),
+            (*splits, "index", *evaluated),
             records.ToReport,
             records.Reported,
             image="train",
             scope="run",
-            trained=tuple(evaluations),
+            trained=tuple(dict.fromkeys(trained)),
         )
     )
     return tuple(stages)
+
+
+def replay_stages(config: Config, bases: list[str], gib: Callable[[Card], int]) -> list[Stage]:
+    """Finished val samples painted again from the first turn of one family on, by its stand-in: the
+    same masks, prompts and seeds (paper, table 4). Later turns follow by those who painted them."""
+    stages: list[Stage] = []
+    for variant, replaced in config.replays.items():
+        layers = ["assemble-val", *bases, "segment"]
+        for turn in range(1, max(config.turns) + 1):
+            later = [family for family in config.families if family != replaced]
+            painters = [variant, *(later if turn > 1 else ())]
+            names = [f"replay-{slug(variant)}-{turn}-{slug(painter)}" for painter in painters]
+            for painter, name in zip(painters, names, strict=True):
+                facts = card("editors", painter)
+                stages.append(
+                    Stage(name, "jobs.replay",
+                          ("--variant", variant, "--turn", str(turn), "--family", painter),
+                          (*layers,), records.ToReplay, records.Edited, image=facts.image,
+                          gpu_gib=gib(facts))
+                )  # fmt: skip
+            layers += [f"edit-{turn}-{slug(family)}" for family in config.families] + names
+    return stages
+
+
+def slug(name: str) -> str:
+    """A module's name as part of a stage's, which is a DNS label."""
+    return name.replace("_", "-")
 
 
 def checked(config: Config) -> tuple[Stage, ...]:

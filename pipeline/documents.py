@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 EditType = Literal["attribute", "addition", "removal"]
 Split = Literal["train", "val"]
+#: What a detector tells: edited or not and by whom of each pixel, or edited or not of the picture.
+Task = Literal["binary", "semantic", "image"]
 FilterReason = Literal["low-score", "no-turns"]
 QuarantineReason = Literal[
     "missing-file", "unreadable-image", "truncated-image", "image-too-large", "image-too-small",
@@ -51,6 +53,14 @@ class Source(Doc):
     url: str = ""
     objects: tuple[NamedObject, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class Real(Doc):
+    """A photograph that nobody edits: "unedited" ones are trained on with an empty mask, "negative"
+    ones are the other class of detectors of whole pictures."""
+
+    source: Source
+    part: Literal["unedited", "negative"]
 
 
 class NamedObject(Doc):
@@ -209,36 +219,73 @@ class IndexFacts(Doc):
     balance: tuple[Share, ...] = ()
 
 
+class Check(Doc):
+    """What a detector scored on the dev slice after `step` steps (mIoU, or balanced accuracy of the
+    image task), which is cut from train by source."""
+
+    step: int
+    score: float
+
+
 class Curve(Doc):
-    """One training run: `loss[i]` is the mean loss of optimiser step i + 1."""
+    """One training run: `loss[i]` is the mean loss of optimiser step i + 1. The model that is kept
+    is that of `best_step`, by `checks`; without a dev slice, the last one.
+
+    `recipe` is what was used, resolved: all of training/recipes.py as JSON. `labels` are the mask
+    values of the classes, in class order. `seconds` is wall time, `waited` the part of it in which
+    no batch was ready; `device` says what computed.
+    """
 
     detector: str
-    task: Literal["binary", "semantic"]
+    task: Task
+    subset: str = "all"
     encoder: str
     classes: int
+    labels: dict[str, int]
     size: int
     resampler: str
+    recipe: dict[str, JsonValue]
     steps: int
     batch: int
     processes: int
     samples: int
     loss: tuple[float, ...]
+    checks: tuple[Check, ...] = ()
+    best_step: int
     seconds: float
+    waited: float = 0.0
+    device: str = "cpu"
+
+
+class Figure(Doc):
+    """A score and its 95 % interval, by resampling pictures; None where there is nothing to score
+    or nothing to resample."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 class Metrics(Doc):
-    """Scores of one detector on one split (training/metrics.py has the definitions)."""
+    """Scores of one detector on one set of pictures in one `condition` of a protocol
+    (pipeline/protocols.py); training/metrics.py has the definitions. `subset` is what it was
+    trained on, `size` the side at which it was scored, in pixels."""
 
+    protocol: str
+    condition: str
     detector: str
-    task: Literal["binary", "semantic"]
+    task: Task
+    subset: str
     split: Split
     size: int
     samples: int
-    accuracy: float
-    accuracy_foreground: float
-    miou: float
-    bf1: float
-    bf1_tolerance_px: int
-    iou: dict[str, float | None]
-    edited_pixel_fraction: float
-    confusion: tuple[tuple[int, ...], ...]
+    figures: dict[str, Figure]
+    iou: dict[str, float | None] = {}
+    confusion: tuple[tuple[int, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Scores(Doc):
+    """All that one evaluation committed."""
+
+    rows: tuple[Metrics, ...]

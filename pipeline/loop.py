@@ -102,7 +102,7 @@ def work(context: Context, job: Job[Any, Any]) -> int:
 def _rows(context: Context, job: Job[Any, Any], joined: Joined, shard: int) -> list[Row]:
     """The samples of a shard that this stage answers for, in key order."""
     if job.takes is None:
-        return [Row(key, context.run) for key in context.config.keys(shard)]
+        return [Row(key, context.run) for key in context.stage.keys(context.config, shard)]
     return [row for row in joined.rows.values() if row.has(job.takes) and job.mine(row)]
 
 

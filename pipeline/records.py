@@ -21,14 +21,15 @@ from pipeline.documents import (
     Curve,
     History,
     IndexFacts,
-    Metrics,
     Objects,
     Plan,
     Prompt,
+    Real,
     Reason,
     Regions,
     Sample,
     Score,
+    Scores,
     Source,
 )
 
@@ -114,6 +115,15 @@ class Assembled:
 
 
 @dataclass(frozen=True, slots=True)
+class Unedited:
+    """As `Assembled`, by the same encoder; the mask is empty."""
+
+    image: Photo
+    mask: LabelMap
+    real: Real
+
+
+@dataclass(frozen=True, slots=True)
 class Indexed:
     index: IndexFacts
     edits: Table
@@ -127,9 +137,10 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Under key `scores` the metrics, under each sample's key its predicted label map."""
+    """Under key `scores` the scores, under each sample's key its predicted label map (of table 2
+    alone, at the network's size)."""
 
-    metrics: Metrics | None = None
+    scores: Scores | None = None
     prediction: LabelMap | None = None
 
 
@@ -213,10 +224,23 @@ class ToAssemble:
 
 
 @dataclass(frozen=True, slots=True)
+class ToReplay:
+    """`image` and `history` are those before the turn; `sample` has the turn as it was painted."""
+
+    key: str
+    image: Photo
+    masks: Masks
+    sample: Sample
+    history: History | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToTrain:
     key: str
     image: Photo
     mask: LabelMap
+    sample: Sample | None = None
+    real: Real | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +250,8 @@ class ToEvaluate:
     mask: LabelMap
     model: Weights
     curve: Curve
+    sample: Sample | None = None
+    real: Real | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +260,5 @@ class ToReport:
     image: Photo
     mask: LabelMap
     sample: Sample
-    metrics: Metrics | None = None
+    scores: Scores | None = None
     prediction: LabelMap | None = None

@@ -21,7 +21,7 @@ from pipeline.shards import Row, RunFolder
 In = TypeVar("In")
 Out = TypeVar("Out")
 #: The arguments that tell the stages of one module apart.
-WHO = ("family", "turn", "split", "detector", "task")
+WHO = ("family", "variant", "turn", "split", "protocol", "detector", "task", "subset")
 Transform = Callable[[Sequence[In]], Sequence[Out | Reject[Out]]]
 
 
@@ -31,7 +31,8 @@ class Stage:
 
     `reads` are datasets, the lower layers first. `takes` and `gives` are records: every field that
     `takes` requires must be written by one of `reads`. A stage of scope "shard" fans out over
-    partitions; one of scope "run" waits for all of them. `processes` > 0 asks for torchrun.
+    partitions; one of scope "run" waits for all of them. `of` says whose shards these are: those of
+    the samples, or of the photographs that nobody edits. `processes` > 0 asks for torchrun.
     `trained` are the detectors and tasks whose settings change what it writes.
     """
 
@@ -43,6 +44,7 @@ class Stage:
     gives: type
     image: str = "base"
     scope: Literal["shard", "run"] = "shard"
+    of: Literal["samples", "reals"] = "samples"
     gpu_gib: int = 0
     processes: int = 0
     trained: tuple[tuple[str, str], ...] = ()
@@ -57,7 +59,12 @@ class Stage:
         if self.scope == "run":
             return range(1)
         k, n = partition
-        return range(k * config.shards // n, (k + 1) * config.shards // n)
+        total = config.shards if self.of == "samples" else config.real_shards
+        return range(k * total // n, (k + 1) * total // n)
+
+    def keys(self, config: Config, shard: int) -> list[str]:
+        """The keys of a shard, for the stages where they come from."""
+        return config.keys(shard) if self.of == "samples" else config.real_keys(shard)
 
 
 @dataclass(frozen=True)

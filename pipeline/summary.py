@@ -11,7 +11,7 @@ from pipeline.config import Config
 from pipeline.shards import RunFolder
 
 #: Stages that answer for one turn: what they decline costs a turn, not the sample.
-TURNS = ("prompt-", "edit-")
+TURNS = ("prompt-", "edit-", "replay-")
 
 
 def declined(found: Audit) -> dict[str, int]:
