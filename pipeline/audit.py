@@ -85,7 +85,7 @@ class _Auditor:
     ) -> None:  # fmt: skip
         self.run, self.config, self.stages, self.read = run, config, stages, read
         self.sides: dict[str, Split] = {}
-        self.configs = {stage.name: config.digest(stage.trained) for stage in stages}
+        self.configs = {stage.name: stage.digest(config) for stage in stages}
         self.tallies = {stage.name: _Tally() for stage in stages}
         self.digests: dict[tuple[str, int], str] = {}
         self.missing: list[str] = []

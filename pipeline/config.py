@@ -276,10 +276,10 @@ class Config(Section):
         last = min(first + self.shard_size, self.reals.total)
         return [f"{self.samples + i:08d}" for i in range(first, last)]
 
-    def digest(self, trained: Iterable[tuple[str, str]] = ()) -> str:
+    def digest(self, trained: Iterable[tuple[str, str]] = (), keys: Collection[str] = ()) -> str:
         """Of everything that can change a result of a stage that depends on the `trained` pairs of
-        detector and task (`Stage.trained`); without any, of the dataset. So the detectors may
-        change without making the dataset another one."""
+        detector and task and on `keys` of the config (see `Stage`); without any, of the dataset. So
+        the detectors may change without making the dataset another one."""
         never = {"local", "profile", "photos", "detectors", "protocols", "holdouts"}
         sections = {
             f"{name}-{task}": self.detectors[name].model_dump(
@@ -287,7 +287,7 @@ class Config(Section):
             )
             for name, task in trained
         }
-        known = {**self.model_dump(mode="json", exclude=never), "trained": sections}
+        known = {**self.model_dump(mode="json", exclude=never - set(keys)), "trained": sections}
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:

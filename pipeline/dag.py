@@ -155,7 +155,8 @@ def dag(config: Config) -> tuple[Stage, ...]:
                       ("--protocol", name, *trial.args),
                       ("assemble-val", *also, f"train-{trial.name}"),
                       records.ToEvaluate, records.Evaluated, image="train", scope="run",
-                      gpu_gib=0 if how.device == "cpu" else 24, trained=who)
+                      gpu_gib=0 if how.device == "cpu" else 24, trained=who,
+                      keys_of_config=("holdouts",) if protocol.subsets == "holdouts" else ())
             )  # fmt: skip
             evaluated.append(stages[-1].name)
     stages.append(
@@ -169,6 +170,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
             image="train",
             scope="run",
             trained=tuple(dict.fromkeys(trained)),
+            keys_of_config=("protocols", "holdouts"),
         )
     )
     return tuple(stages)

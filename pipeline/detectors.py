@@ -19,7 +19,7 @@ def same(config: Config, run: RunFolder) -> None:
     stale = [
         stage.name for stage in dag(config)
         if stage.scope == "run" and run.committed(stage.name, 0)
-        and run.manifest(stage.name, 0).config != config.digest(stage.trained)
+        and run.manifest(stage.name, 0).config != stage.digest(config)
     ]  # fmt: skip
     if stale:
         raise InputError(f"{run.path} holds {', '.join(stale)} made with other detectors: remove "

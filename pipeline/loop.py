@@ -62,7 +62,7 @@ def members(record: Any) -> Members:
 def facts(context: Context, model: str) -> dict[str, str]:
     """What a manifest says about how its bytes came to be."""
     return {
-        "config": context.config.digest(context.stage.trained),
+        "config": context.stage.digest(context.config),
         "code": code.digest(),
         "model": model,
         "seeds": SCHEME,

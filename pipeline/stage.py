@@ -33,7 +33,8 @@ class Stage:
     `takes` requires must be written by one of `reads`. A stage of scope "shard" fans out over
     partitions; one of scope "run" waits for all of them. `of` says whose shards these are: those of
     the samples, or of the photographs that nobody edits. `processes` > 0 asks for torchrun.
-    `trained` are the detectors and tasks whose settings change what it writes.
+    `trained` are the detectors and tasks whose settings change what it writes, `keys_of_config` the
+    keys that do beyond those and the dataset's.
     """
 
     name: str
@@ -48,6 +49,11 @@ class Stage:
     gpu_gib: int = 0
     processes: int = 0
     trained: tuple[tuple[str, str], ...] = ()
+    keys_of_config: tuple[str, ...] = ()
+
+    def digest(self, config: Config) -> str:
+        """Of all in a config that can change what this stage writes."""
+        return config.digest(self.trained, self.keys_of_config)
 
     def argv(self, run: Path, partition: tuple[int, int] | None = None) -> list[str]:
         """Arguments after `python -m <module>`."""

@@ -16,7 +16,7 @@ from pipeline.stage import context
 
 DATA = Path(__file__).parent.parent / "data"
 BEFORE = {"deeplabv3plus": Detector(tasks=("binary",))}
-TRAINED = ["train-deeplabv3plus-binary", "evaluate-deeplabv3plus-binary"]
+TRAINED = ["train-deeplabv3plus-binary", "evaluate-table2-deeplabv3plus-binary"]
 
 
 @pytest.fixture
@@ -126,11 +126,10 @@ def parsed() -> Callable[[str], Config]:
     ("section", "says"),
     [
         ("{batch: 5, processes: 2}", "batch 5 cannot be shared equally by 2 processes"),
-        ("{batch: 2, processes: 2}", "batch 2 is too small for 2 processes"),
-        ("{batch: 1}", "batch 1 is too small for 1 processes"),
+        ("{dtype: bfloat16, device: cpu}", "dtype bfloat16 is tens of times slower"),
     ],
 )
-def test_a_batch_must_suit_its_processes(
+def test_settings_must_suit_each_other(
     parsed: Callable[[str], Config], section: str, says: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^my.yaml: detectors.deeplabv3plus: {says}"):
