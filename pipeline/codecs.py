@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXTENSION = {
     "Photo": "png", "Masks": "png", "LabelMap": "png",
-    "Weights": "safetensors", "Page": "html", "Table": "parquet",
+    "Weights": "safetensors", "Page": "html", "Text": "md", "Table": "parquet",
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def decode(kind: str, raw: bytes) -> Any:
     """The inverse of `encode`."""
     if kind in ("Photo", "Masks", "LabelMap"):
         return _pixels(kind, raw)
-    if kind == "Page":
+    if kind in ("Page", "Text"):
         return raw.decode()
     if kind in EXTENSION:
         return raw

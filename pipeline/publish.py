@@ -1,4 +1,5 @@
-"""Plain names for people: `dataset/train-00000.tar`, `dataset/edits.parquet`, `report.html`.
+"""Plain names for people: `dataset/train-00000.tar`, `dataset/edits.parquet`, `report.html`,
+`report.md`.
 
 Committed shards bear content-addressed names; these are hard links to them (copies where the file
 system has no links) that any webdataset reader, viewer or browser takes.
@@ -26,10 +27,11 @@ def tar_name(split: str, shard: int) -> str:
 def everything(run: RunFolder, config: Config) -> None:
     """All that a finished run offers. Safe to repeat."""
     dataset(run, config)
-    page = _member(run, "report", "report", "page.html")
-    target = run.path / "report.html"
-    if not target.exists() or target.read_bytes() != page:
-        disk.replace(target, page)
+    report = join(run, ("report",), 0).rows["report"]
+    for member, name in (("page.html", "report.html"), ("text.md", "report.md")):
+        data, target = report.raw(member), run.path / name
+        if data is not None and (not target.exists() or target.read_bytes() != data):
+            disk.replace(target, data)
 
 
 def dataset(run: RunFolder, config: Config) -> None:

@@ -9,6 +9,7 @@ each stage writes (`gives`), then those that it reads (`takes`). Types of arrays
     LabelMap  (H, W)    uint8                        -> .png, 8-bit grey
     Weights   a safetensors file, as bytes           -> .safetensors
     Page      an HTML file, as str                   -> .html
+    Text      a Markdown file, as str                -> .md
     Table     a parquet file, as bytes               -> .parquet
 """
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     LabelMap: TypeAlias = NDArray[np.uint8]
     Weights: TypeAlias = bytes
     Page: TypeAlias = str
+    Text: TypeAlias = str
     Table: TypeAlias = bytes
 
 Out = TypeVar("Out")
@@ -146,7 +148,10 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
+    """One report twice: `page` with pictures, `text` with the tables, notes and provenance."""
+
     page: Page
+    text: Text
 
 
 # --- columns: what each stage reads ------------------------------------------------------------

@@ -21,7 +21,7 @@ from pipeline.stage import read_run
 
 MINIMUM_FREE = 64 << 20
 #: What is written aside and then put in place, directly in the run folder.
-FILES = ("config.yaml", "run.json", "report.html")
+FILES = ("config.yaml", "run.json", "report.html", "report.md")
 _PART = re.compile(r".+-\d{5,}-[0-9a-f]{32}\.part")
 
 
