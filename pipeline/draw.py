@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from pipeline.config import Config
@@ -33,14 +34,13 @@ def _shorten(names: tuple[str, ...], members: Counter[str]) -> list[str]:
     return list(dict.fromkeys(_group(name) if _group(name) in whole else name for name in names))
 
 
+#: Stages alike, which are told apart by their family, split, detector, task or subset.
+_ALIKE = re.compile(r"generate-|assemble-|train-|edit-\d+-|replay-.+?-\d+-|evaluate-[^-]+-")
+
+
 def _group(name: str) -> str:
-    if name.startswith("generate-"):
-        return "generate-*"
-    if name.startswith("edit-"):
-        return f"edit-{name.split('-')[1]}-*"
-    if name.startswith("assemble-"):
-        return "assemble-*"
-    return name
+    found = _ALIKE.match(name)
+    return found[0] + "*" if found else name
 
 
 def as_mermaid(stages: tuple[Stage, ...]) -> str:
@@ -54,7 +54,8 @@ def as_mermaid(stages: tuple[Stage, ...]) -> str:
         members.setdefault(group, []).append(stage.name)
     above = {name: _ancestors(name, groups) for name in groups}
     ids = {name: f"n{i}" for i, name in enumerate(groups)}
-    lines = ["flowchart TD", "    photos[(photographs)] --> n0"]
+    starts = [ids[name] for name, reads in groups.items() if not reads]
+    lines = ["flowchart TD", *(f"    photos[(photographs)] --> {ident}" for ident in starts)]
     for name, ident in ids.items():
         count = len(members[name])
         label = f"{name} × {count}" if count > 1 else members[name][0]
