@@ -21,6 +21,7 @@ import jobs.ingest
 import jobs.plan
 import jobs.prompt
 import jobs.propose
+import jobs.replay
 import jobs.score
 import jobs.segment
 import jobs.segmenters.classical

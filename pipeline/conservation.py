@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.config import Config
-from pipeline.documents import Plan, Source, Split
+from pipeline.documents import Plan, Sample, Source, Split
 from pipeline.errors import CorruptData
 from pipeline.manifest import Manifest
 from pipeline.shards import Joined, RunFolder
@@ -19,7 +19,7 @@ from pipeline.stage import Stage
 class Known:
     """What the records of one shard say about its samples, read once."""
 
-    def __init__(self, run: RunFolder, here: Mapping[str, Manifest]) -> None:
+    def __init__(self, run: RunFolder, config: Config, here: Mapping[str, Manifest]) -> None:
         layers = tuple(here[name] for name in ("ingest", "plan") if name in here)
         rows = Joined(run, layers).rows
         self.sources: dict[str, Source] = {}
@@ -31,6 +31,10 @@ class Known:
                 self.plans[key] = plan
         scored = here["score"].rejected if "score" in here else ()
         self.apart = {item.key for item in scored}
+        self.replays, self.finished = config.replays, dict[str, Sample]()
+        if self.replays and "assemble-val" in here:
+            finished = Joined(run, (here["assemble-val"],)).rows
+            self.finished = {key: row.get("sample", "Sample") for key, row in finished.items()}
 
     def answers(self, stage: Stage, key: str) -> bool:
         """Whether `stage` must answer for sample `key`, given that all it reads is there."""
@@ -45,7 +49,19 @@ class Known:
         if stage.module == "jobs.assemble":
             split = "filtered" if key in self.apart else self.sources[key].split
             return split == args["--split"]
+        if stage.module == "jobs.replay":
+            return self._replayed(key, args["--variant"], args["--family"], int(args["--turn"]))
         return True
+
+    def _replayed(self, key: str, variant: str, painter: str, turn: int) -> bool:
+        """Whether the turn was painted by `painter`, for whom the variant may stand, and not before
+        the first turn that the variant takes over."""
+        replaced = self.replays[variant]
+        original = replaced if painter == variant else painter
+        edits = self.finished[key].edits
+        over = [edit.turn for edit in edits if edit.family == replaced]
+        mine = any((edit.turn, edit.family) == (turn, original) for edit in edits)
+        return mine and bool(over) and min(over) <= turn
 
 
 def conservation(
@@ -55,7 +71,7 @@ def conservation(
     """The faults of one shard: over all its stages that are committed with all that they read.
     `here` has the manifests that stand; `sides`, the split of each source seen so far, grows."""
     try:
-        known = Known(run, here)
+        known = Known(run, config, here)
     except CorruptData as error:
         return [str(error)]
     found = _leaks(known, shard, sides)

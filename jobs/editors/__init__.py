@@ -7,9 +7,9 @@ read the cards of all families without torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,3 +71,14 @@ class Family(Protocol):
     def load(self, folder: Path, settings: Settings) -> Editor:
         """Read the weights below `folder` (hub layout) and return an editor in eval mode."""
         ...
+
+
+def at(editor: Editor, steps: int, guidance: float) -> Editor:
+    """`editor` with its networks as they are, but asked for these steps and this guidance. One
+    without `settings`, such as a classical tool, knows neither."""
+    known: Any = editor
+    if not hasattr(known, "settings"):
+        return editor
+    settings = replace(known.settings, steps=steps, guidance=guidance)
+    changed: Editor = replace(known, settings=settings)
+    return changed
