@@ -1,7 +1,8 @@
 """The paper's tables, as declarations: what is trained, on what, and scored on what.
 
-A protocol becomes stages of the DAG (`trials` to train, `evaluations` to score); its conditions and
-sets of pictures are in training/conditions.py, the numbers to compare with in the report.
+A protocol becomes stages of the DAG (`trials` to train, `evaluations` to score); its sets of
+pictures are in training/sets.py, what is done to them in training/conditions.py, the numbers to
+compare with in the report.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ ALL, SINGLE, MULTI = "all", "single-turn", "multi-turn"
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """`tasks` are those it scores, `subsets` what its detectors were trained on: all samples, all
-    and each hold-out, or single and multi-turn samples at a matched number. `reals` and `replays`:
-    whether it needs pictures that nobody edited, or turns painted again by another editor."""
+    and each hold-out, or single and multi-turn samples at a matched number. `reals`, `replays` and
+    `groups`: whether it needs pictures that nobody edited, turns painted again by another editor,
+    or at least one hold-out."""
 
     title: str
     tasks: tuple[Task, ...]
     subsets: Literal["all", "holdouts", "turns"] = "all"
     reals: bool = False
     replays: bool = False
+    groups: bool = False
 
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
@@ -34,12 +37,13 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
     "table3": Protocol("Robustness to JPEG and resizing (table 3)", ("binary", "semantic")),
     "severity": Protocol("Severity curves beyond the paper", ("binary", "semantic")),
     "table4": Protocol("A fine-tuned editor (table 4)", ("semantic",), replays=True),
-    "table5": Protocol("Unseen editors, localisation (table 5)", ("binary",), "holdouts"),
+    "table5": Protocol("Unseen editors, localisation (table 5)", ("binary",), "holdouts",
+                       groups=True),
     "table6": Protocol("Whole pictures (table 6)", ("image",), reals=True),
     "table7": Protocol("Unseen editors, whole pictures (table 7)", ("image",), "holdouts",
-                       reals=True),
+                       reals=True, groups=True),
     "classifiers": Protocol("Segmentation as a classifier of pictures (second version of the "
-                            "paper)", ("binary",), reals=True),
+                            "paper)", ("binary",), "holdouts", reals=True),
     "turns": Protocol("One turn against several, at one number of pictures",
                       ("binary", "semantic"), "turns"),
 }  # fmt: skip
@@ -124,7 +128,7 @@ def _tasks(
 def _check(config: Config, name: ProtocolName, protocol: Protocol) -> None:
     lacks = {
         "reals.negatives": protocol.reals and not config.reals.negatives,
-        "holdouts": protocol.subsets == "holdouts" and not config.holdouts,
+        "holdouts": protocol.groups and not config.holdouts,
         "replays": protocol.replays and not config.replays,
     }
     for key in (key for key, missing in lacks.items() if missing):
