@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from jobs.editors import Editor, faults
+from jobs.editors import Editor, Settings, faults
 from jobs.passes import Asked, Done, paint
 from jobs.weights import editor
 from pipeline.cards import card
@@ -32,11 +32,9 @@ class Turn:
     def __init__(self, config: Config, family: str, turn: int, painter: Editor, model: str) -> None:
         self.config, self.family, self.turn = config, family, turn
         self.painter, self.model = painter, model
-        facts = card("editors", family)
-        self.steps = config.editing.steps or facts.steps
-        self.guidance = (
-            facts.guidance if config.editing.guidance is None else config.editing.guidance
-        )
+        facts, how = card("editors", family), config.editing
+        wished = Settings(steps=how.steps, guidance=how.guidance)
+        self.steps, self.guidance = wished.pace(facts), wished.scale(facts)
 
     def __call__(self, batch: Sequence[ToEdit]) -> list[Edited | Reject[Edited]]:
         asked = [self._asked(item) for item in batch]

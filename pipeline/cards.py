@@ -38,7 +38,8 @@ class Card:
     memory that it needs at the paper's size, 0 for CPU only. `repos` are the hub ids whose folders
     `load()` expects below the weights folder, `gated` if their licence must be accepted first.
     Pictures are painted at the next `size_multiple` of pixels, with `steps` and `guidance` unless
-    the config says otherwise. `note` is for whoever reads the file.
+    the config says otherwise; `base_guidance` is that of whole pictures from text alone, where it
+    differs. `note` is for whoever reads the file, and says where these figures are published.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Card:
     size_multiple: int = 8
     steps: int = 50
     guidance: float = 7.5
+    base_guidance: float | None = None
     note: str = ""
 
     def folders(self, root: Path) -> tuple[Path, ...]:

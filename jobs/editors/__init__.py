@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from pipeline.cards import Card
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -30,6 +32,18 @@ class Settings:
     dtype: str = "float32"
     steps: int | None = None
     guidance: float | None = None
+
+    def pace(self, card: Card) -> int:
+        """Denoising steps."""
+        return self.steps or card.steps
+
+    def scale(self, card: Card, *, whole: bool = False) -> float:
+        """Guidance, of an edit or of a `whole` picture from text alone."""
+        if self.guidance is not None:
+            return self.guidance
+        if whole and card.base_guidance is not None:
+            return card.base_guidance
+        return card.guidance
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class BatchedEditor:
 
         def paint(rows: Sequence[int]) -> list[Painted]:
             how = self._common([prompts[i] for i in rows], [seeds[i] for i in rows], working)
+            how["guidance_scale"] = self.settings.scale(self.card, whole=True)
             return self._run(self.maker, how, size)
 
         return with_retry(paint, len(prompts), self.pipe)
@@ -68,10 +69,8 @@ class BatchedEditor:
             **self.condition(prompts),
             "height": size,
             "width": size,
-            "num_inference_steps": self.settings.steps or self.card.steps,
-            "guidance_scale": (
-                self.card.guidance if self.settings.guidance is None else self.settings.guidance
-            ),
+            "num_inference_steps": self.settings.pace(self.card),
+            "guidance_scale": self.settings.scale(self.card),
             "generator": draws(seeds),
             "output_type": "np",
         }

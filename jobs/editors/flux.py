@@ -14,8 +14,14 @@ CARD = Card(
     gated=True,
     size_multiple=16,
     steps=50,
-    guidance=3.5,
-    note="Non-commercial weights. Guidance is distilled: one pass of the network a step.",
+    guidance=7.0,
+    base_guidance=3.5,
+    note=(
+        "Non-commercial weights. Guidance is distilled: one pass of the network a step. Both "
+        "guidances are the defaults of diffusers' two Flux pipelines; the steps are those of the "
+        "checkpoint's page on the hub (from memory; the pipelines' default is 28). Published in "
+        "bfloat16."
+    ),
 )
 
 

@@ -27,7 +27,8 @@ CARD = Card(
         "No hub repository: `python -m jobs.editors.glide_convert` makes the folder out of the "
         "published files. It has unet/, scheduler/, text/, tokenizer/ and, for the step from 64 to "
         "256 pixels, the same again in upsampler/ (without it the edit is enlarged by "
-        "interpolation). Pictures from text alone are edits of a blank under a full mask."
+        "interpolation). Pictures from text alone are edits of a blank under a full mask. Steps "
+        "and guidance are those of the publication's notebooks (from memory)."
     ),
 )
 
@@ -81,12 +82,12 @@ class _Glide:
 
         size, generators = one_size(images), draws(seeds)
         told, free = self.condition(prompts), self.condition([""])
-        steps = self.settings.steps or CARD.steps
+        steps = self.settings.pace(CARD)
         made = self.base.paint(
             states=torch.cat([told["base"], free["base"].expand_as(told["base"])]),
             **self._seen(self.base, images, masks),
             steps=spaced([steps], self.base.scheduler.config.num_train_timesteps),
-            guidance=CARD.guidance if self.settings.guidance is None else self.settings.guidance,
+            guidance=self.settings.scale(CARD),
             draws=generators,
         )
         if self.upsampler is not None:

@@ -21,7 +21,11 @@ CARD = Card(
     size_multiple=16,
     steps=50,
     guidance=5.0,
-    note="The licence excludes some territories. No inpainting weights exist: latents are blended.",
+    note=(
+        "The licence excludes some territories. No inpainting weights exist: latents are blended. "
+        "Steps and guidance are the defaults of diffusers' HunyuanDiTPipeline; the scheduler is "
+        "the checkpoint's own."
+    ),
 )
 
 #: What the pipeline calls the answers of its two text encoders (BERT, then T5), and how many tokens

@@ -21,7 +21,11 @@ CARD = Card(
     size_multiple=8,
     steps=50,
     guidance=5.0,
-    note="Repaints by blending latents; an inpainting UNet of nine channels works as well.",
+    note=(
+        "Repaints by blending latents; an inpainting UNet of nine channels works as well. Steps "
+        "and guidance are the defaults of diffusers' KolorsPipeline: the library has none for "
+        "edits. The scheduler is the checkpoint's own."
+    ),
 )
 
 #: How many tokens of a prompt ChatGLM reads; the checkpoint was trained with this number.

@@ -19,7 +19,9 @@ CARD = Card(
     guidance=7.5,
     note=(
         "The repositories of stabilityai were withdrawn in November 2025; these are mirrors. "
-        "Trained at 512 pixels; the paper edits at 1024."
+        "Trained at 512 pixels; the paper edits at 1024. Steps and guidance are the defaults of "
+        "diffusers' Stable Diffusion pipelines, for edits and whole pictures alike; the schedulers "
+        "are the checkpoints' own."
     ),
 )
 

@@ -20,7 +20,8 @@ CARD = Card(
     guidance=0.0,
     note=(
         "The adapter is made for the base UNet of four channels. Of its repository one file is "
-        "read, Hyper-SDXL-8steps-lora.safetensors; the others may be left away."
+        "read, Hyper-SDXL-8steps-lora.safetensors. Steps, the scheduler and no guidance are as its "
+        "authors use it (from memory; their CFG adapter is another file)."
     ),
 )
 

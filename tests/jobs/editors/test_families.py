@@ -7,6 +7,7 @@ Each test is one check, and the families are found: a new one is tested by being
 import dataclasses
 import functools
 import importlib
+import inspect
 import os
 import shutil
 import signal
@@ -30,7 +31,7 @@ from pipeline.documents import Plan, Prompt, Regions
 from pipeline.documents import Turn as Step
 from pipeline.errors import SUSPECT, TRANSIENT, ConfigError, guard
 from pipeline.records import Edited, Reject, ToEdit
-from tests.jobs.editors.between import Act, between, given
+from tests.jobs.editors.between import Act, Between, between, given
 
 #: Every file with a CARD.
 FAMILIES = known("editors")
@@ -455,3 +456,53 @@ def test_the_library_is_asked_as_the_card_says(family: str, tiny_root: Path) -> 
     drawn = draws if isinstance(draws, list) else [draws]
     assert [one.initial_seed() for one in drawn] == SEEDS[: len(drawn)]
     assert {one.device.type for one in drawn} == {"cpu"}
+
+
+@weighted
+def test_a_whole_picture_is_asked_for_as_the_card_says(family: str, tiny_root: Path) -> None:
+    facts, how = card("editors", family), dict[str, Any]()
+
+    def act(_: Callable[[], np.ndarray], asked: dict[str, Any]) -> np.ndarray:
+        how.update(asked)
+        raise Asked
+
+    plain: Any = dataclasses.replace(_editor(family, tiny_root), settings=Settings())
+    maker = "maker" if hasattr(plain, "maker") else "base"
+    spied = dataclasses.replace(plain, **{maker: Between(getattr(plain, maker), act)})
+    with pytest.raises(Asked):
+        spied.generate(PROMPTS[:2], SEEDS[:2], 64)
+    scale = how["guidance_scale"] if "guidance_scale" in how else how["guidance"]
+    wished = facts.guidance if facts.base_guidance is None else facts.base_guidance
+    assert scale == wished
+    assert (how.get("num_inference_steps") or len(how["steps"])) == facts.steps
+    mine = dataclasses.replace(spied, settings=Settings(guidance=1.5))
+    with pytest.raises(Asked):
+        mine.generate(PROMPTS[:2], SEEDS[:2], 64)
+    assert (how["guidance_scale"] if "guidance_scale" in how else how["guidance"]) == 1.5
+
+
+#: The library's pipelines whose defaults a card says it has: for edits, then for whole pictures.
+#: Kolors has none for edits, HunyuanDiT one for both; the steps of Flux are the checkpoint's own.
+PUBLISHED = {
+    "sd2": ("StableDiffusionInpaintPipeline", "StableDiffusionPipeline"),
+    "sdxl": ("StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"),
+    "flux": ("FluxInpaintPipeline", "FluxPipeline"),
+    "kolors": ("KolorsPipeline", "KolorsPipeline"),
+    "hunyuan": ("HunyuanDiTPipeline", "HunyuanDiTPipeline"),
+    "kandinsky": ("KandinskyV22InpaintPipeline", "KandinskyV22Pipeline"),
+}
+
+
+@pytest.mark.parametrize("family", PUBLISHED)
+def test_a_card_has_the_librarys_defaults(family: str) -> None:
+    import diffusers
+
+    from jobs.editors.kolors import library
+
+    facts = card("editors", family)
+    whole = facts.guidance if facts.base_guidance is None else facts.base_guidance
+    for name, guidance in zip(PUBLISHED[family], (facts.guidance, whole), strict=True):
+        pipeline = getattr(library() if family == "kolors" else diffusers, name)
+        defaults = inspect.signature(pipeline.__call__).parameters
+        assert defaults["guidance_scale"].default == guidance
+        assert family == "flux" or defaults["num_inference_steps"].default == facts.steps
