@@ -120,8 +120,8 @@ def resize(image: Bytes, side: int) -> Bytes:
 
 
 def nearest(mask: Bytes, side: int) -> Bytes:
-    """(H, W) -> (side, side): the value under the middle of each pixel, as Pillow takes it."""
-    rows, columns = (((np.arange(side) + 0.5) * edge / side).astype(np.intp) for edge in mask.shape)
+    """(H, W) -> (side, side): the value under the middle of each pixel."""
+    rows, columns = ((2 * np.arange(side) + 1) * edge // (2 * side) for edge in mask.shape)
     found: Bytes = mask[rows[:, None], columns]
     return found
 

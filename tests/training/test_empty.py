@@ -4,48 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from pipeline.documents import Curve
 from pipeline.errors import InputError
-from training import data, evaluate, sgd, train
+from training import train
+from training.cache import open_cache
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.shards import RunFolder
     from tests.training.conftest import Runs
 
 
-@pytest.mark.parametrize("empty", ["train", "val"])
-def test_an_empty_split_ends_training_before_it_begins(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, empty: str
-) -> None:
-    run, config = runs.make(samples=8)
+def empty(runs: Runs, split: str, **more: int) -> tuple[RunFolder, Config]:
+    run, config = runs.make(samples=8, **more)
     for shard in range(config.shards):
-        manifest = run.manifest(f"assemble-{empty}", shard)
+        manifest = run.manifest(f"assemble-{split}", shard)
         run.tar(manifest).unlink()
-        run.manifest_path(f"assemble-{empty}", shard).unlink()
-        runs.write(run, empty, shard, {})
+        run.manifest_path(f"assemble-{split}", shard).unlink()
+        runs.write(run, split, shard, {})
+    return run, config
 
-    def never(*_: object) -> None:
-        raise AssertionError("training began")
 
-    monkeypatch.setattr(sgd.Training, "advance", never)
-    with pytest.raises(InputError, match=rf"{empty} split has 0 .*assemble-{empty}.*begin a new"):
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_empty_split_ends_training_before_it_begins(runs: Runs, split: str) -> None:
+    run, _ = empty(runs, split)
+    with pytest.raises(InputError, match=rf"{split} split has 0 .*assemble-{split}.*begin a new"):
         train.main(["--run", str(run.path), "--detector", "deeplabv3plus", "--task", "binary"])
+    assert not (run.path / "checkpoints").exists() and not run.committed("train", 0)
 
 
-def test_a_split_is_counted_without_reading_a_picture(runs: Runs) -> None:
-    run, config = runs.make(samples=8)
-    for shard in range(config.shards):
-        run.tar(run.manifest("assemble-val", shard)).unlink()
-    rows, parents = data.accepted(run, config, "val")
-    assert [row.key for row in rows] == ["00000003", "00000007"] and len(parents) == 2
-
-
-def test_a_split_without_an_edit_cannot_be_scored() -> None:
-    blank = np.zeros((2, 8, 8), np.uint8)
-    split = data.Split(("a", "b"), np.zeros((2, 8, 8, 3), np.uint8), blank, {})
-    curve = Curve(detector="d", task="binary", encoder="e", classes=2, size=8, resampler="",
-                  steps=1, batch=2, processes=1, samples=2, loss=(), seconds=0)  # fmt: skip
-    with pytest.raises(InputError, match="2 samples in assemble-val is edited.*more samples"):
-        evaluate.score(split, blank, curve, ["untouched", "edited"])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_unedited_photographs_alone_make_no_split(runs: Runs, split: str) -> None:
+    run, config = empty(runs, split, unedited=2, negatives=4)
+    with pytest.raises(InputError, match=rf"the {split} split has 0 of the run's 8 samples"):
+        open_cache(run, config, split, 32)  # type: ignore[arg-type]
+    assert not (run.path / "cache").exists()
