@@ -1,49 +1,61 @@
-"""DeepLabV3+ (Chen et al. 2018, arXiv 1802.02611), from segmentation_models_pytorch.
-
-Output stride 16 and rates 6, 12, 18 as in the paper's "default hyperparameters"; the library's
-separable convolutions make a smaller net (27 M parameters with resnet50) than theirs (40 M).
-"""
+"""DeepLabV3+ in the form of the repository that the paper used (VainF/DeepLabV3Plus-Pytorch,
+`deeplabv3plus_resnet50`): output stride 16, rates 6, 12, 18, no separable convolutions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.errors import ConfigError
+from pipeline.cards import Card
+from pipeline.documents import Task
+from training import encoders
+from training.recipes import Recipe
 
 if TYPE_CHECKING:
     import torch
 
+REPOS = {
+    name: f"timm/{name}.tv_in1k" for name in ("resnet50", "resnet101", "resnet34", "resnet18")
+}  # fmt: skip
+CARD = Card(
+    title="DeepLabV3+", image="train", gpu_gib=24, repos=(REPOS["resnet50"],),
+    licence="BSD-3-Clause", note="the paper trained it on a GPU of 24 GiB",
+)  # fmt: skip
+TASKS: tuple[Task, ...] = ("binary", "semantic")
 
-def build(classes: int, encoder: str, pretrained: bool) -> torch.nn.Module:
-    """(B, 3, S, S) float32 -> logits (B, classes, S, S); S must be a multiple of 16.
+_PAPER = Recipe(
+    source="the defaults of VainF/DeepLabV3Plus-Pytorch (commit 4e1087d, main.py), at 512 instead "
+    "of 513 px",
+    encoder="resnet50", learning_rate=0.01, encoder_share=0.1, steps=30_000, batch=16,
+    momentum=0.9, weight_decay=1e-4, schedule="poly", power=0.9, floor=1e-6, scale=(0.5, 2.0),
+    crop=512, flip=True,
+)  # fmt: skip
+RECIPES = {
+    "paper": _PAPER,
+    "modern": replace(
+        _PAPER, source="our choice", optimiser="adamw", learning_rate=5e-4, weight_decay=0.01,
+        decay_all=False, power=1.0, floor=0.0, warmup=1000, clip=1.0, ema=0.999,
+    ),
+}  # fmt: skip
+#: Of a pretrained encoder's running statistics, which took a million pictures to gather.
+MOMENTUM = 0.01
 
-    `encoder` is one of the library's, such as "resnet50", or timm's, such as "tu-resnet10t".
-    `pretrained` fetches the encoder's ImageNet weights (or finds them in the hub's local cache).
-    """
-    import segmentation_models_pytorch as smp
-    import timm
+
+def build(classes: int, encoder: str, weights: Path | None) -> torch.nn.Module:
+    """See `training.detectors.Module`; S may be any size from 32 px. 39.8 M parameters with
+    resnet50. A step of training needs two pictures on each process: the pooled branch normalises
+    one value a picture."""
+    encoders.check("deeplabv3plus", encoder, weights, REPOS)
+    import torchvision
     from torch.nn import BatchNorm2d
 
-    of_timm = encoder.startswith("tu-") and timm.is_model(encoder.removeprefix("tu-"))
-    if encoder not in smp.encoders.encoders and not of_timm:
-        raise ConfigError(
-            f"detectors.deeplabv3plus.encoder: segmentation_models_pytorch has no {encoder!r}"
-        )
-    try:
-        model = smp.DeepLabV3Plus(
-            encoder_name=encoder, encoder_weights="imagenet" if pretrained else None,
-            encoder_output_stride=16, decoder_atrous_rates=(6, 12, 18), classes=classes,
-        )  # fmt: skip
-    except Exception as error:
-        if not pretrained:
-            raise
-        # Whatever it was (no network, no such weights, a half-filled cache), the way out is one.
-        raise ConfigError(
-            f"no ImageNet weights for the encoder {encoder!r} ({type(error).__name__}): without a "
-            "network, set detectors.deeplabv3plus.pretrained: false"
-        ) from error
-    if pretrained:  # small steps for statistics that took a million pictures to gather
+    from training.detectors._deeplab import DeepLab
+
+    model = DeepLab(getattr(torchvision.models, encoder)(), classes)
+    if weights is not None:
+        encoders.fill("deeplabv3plus", model.encoder, weights, ignore=("fc.",))
         for layer in model.encoder.modules():
             if isinstance(layer, BatchNorm2d):
-                layer.momentum = 0.01
-    return cast("torch.nn.Module", model)
+                layer.momentum = MOMENTUM
+    return model
