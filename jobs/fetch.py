@@ -57,7 +57,7 @@ def ensure(chosen: Config, role: Role, name: str) -> list[Path]:
     pairs = list(zip(facts.repos, facts.folders(root), strict=True))
     for repo, folder in pairs:
         if not there(folder):
-            download(repo, folder)
+            download(repo, folder, facts.files)
         elif store.read(folder) is None:
             lock_as_it_is(folder)
         else:

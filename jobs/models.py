@@ -78,7 +78,8 @@ def rows(chosen: Config) -> Iterator[Row]:
             with suppress(PermanentError):  # `verify` says what is wrong with it
                 lock = store.read(folder)
             here = any(folder.glob("*"))
-            size = sum(one.bytes for one in store.survey(folder, hashed=False).files.values())
+            files = store.survey(folder, hashed=False).files if here or not lock else lock.files
+            size = sum(one.bytes for one in files.values())
             state: Literal["missing", "present", "locked"] = "present" if here else "missing"
             yield Row(role, name, repo, str(folder), facts.licence, facts.gated, facts.gpu_gib,
                       "locked" if here and lock else state, size,

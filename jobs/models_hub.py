@@ -1,17 +1,20 @@
 """Download a repository of the model hub: at one revision, checked against what the hub says of its
 files, locked, and then there as a whole.
 
-Only what cannot run code is downloaded. The token comes from a mounted file, or from where `hf auth
-login` put it.
+Only what cannot run code is downloaded, and of that only what the model's card names: a pipeline's
+repository often holds its weights two or three times. The token comes from a mounted file, or from
+where `hf auth login` put it.
 """
 
 from __future__ import annotations
 
+import glob
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatch
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline import store
@@ -23,21 +26,24 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
 #: What is read of a repository. Never code, never pickles.
-PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+READ = (".safetensors", ".json", ".txt", ".model", ".jinja")
+#: The same weights in another precision, or before averaging; nothing here asks for them.
+VARIANT = re.compile(r"\.(fp16|bf16|fp8|non_ema)[.-]")
 
 
-def download(repo: str, folder: Path) -> None:
-    """Fetch a hub repository, at the revision of its lock or else the newest, and lock it. Raises
-    InputError where the hub wants another name, a licence accepted or a token, and TransientError
-    where it does not answer or what came is damaged."""
+def download(repo: str, folder: Path, files: Sequence[str] = ()) -> None:
+    """Fetch of a hub repository what fits the patterns `files`, at the revision of its lock or else
+    the newest, and lock it. Raises InputError where the hub wants another name, a licence accepted
+    or a token, or has no such weights, and TransientError where it does not answer or what came is
+    damaged."""
     if "/" not in repo:
         raise InputError(f"{repo} is on no hub: put its converted checkpoint into {folder}")
     pinned = store.read(folder)
     try:
         with _hub(repo, folder):
-            info, partial = _download(repo, folder, pinned.commit if pinned else "")
+            info, mine, partial = _download(repo, folder, pinned, files)
         if not there(folder):
-            lock = Lock(repo=repo, commit=info.sha or "", files=_whole(info, partial))
+            lock = Lock(repo=repo, commit=info.sha or "", files=_whole(info, mine, partial))
             _put(partial, folder, lock, pinned)
     except OSError:
         if not there(folder):  # else another pod was faster
@@ -62,25 +68,61 @@ def _put(partial: Path, folder: Path, lock: Lock, pinned: Lock | None) -> None:
     partial.rename(folder)
 
 
-def _download(repo: str, folder: Path, commit: str) -> tuple[ModelInfo, Path]:
-    """What the hub says of a revision ("" = the newest), and the folder that has its files. The
-    folder bears the revision's name, so that a later one never mixes with what is left of it."""
+def wanted(repo: str, names: Iterable[str], files: Sequence[str]) -> list[str]:
+    """Which of a repository's files fit the patterns `files` (none = all that can be read). An
+    InputError where no weights are among them, or a folder has only variants of its own."""
+    fitting = [
+        name for name in names
+        if not name.startswith(".") and PurePosixPath(name).suffix in READ
+        and any(fnmatchcase(name, pattern) for pattern in files or ("*",))
+    ]  # fmt: skip
+    plain = [name for name in fitting if not VARIANT.search(name)]
+    bare = sorted(_weighted(fitting) - _weighted(plain))
+    if bare or not _weighted(plain):
+        what = f"of {bare[0]}/ in full precision" if bare else f"as *{store.WEIGHTS}"
+        raise InputError(f"{repo} publishes no weights {what}: put converted ones into the folder "
+                         "yourself, or change the model's card")  # fmt: skip
+    return plain
+
+
+def _weighted(names: Iterable[str]) -> set[str]:
+    """The folders that hold weights."""
+    return {str(PurePosixPath(name).parent) for name in names if name.endswith(store.WEIGHTS)}
+
+
+def _download(
+    repo: str, folder: Path, pinned: Lock | None, files: Sequence[str]
+) -> tuple[ModelInfo, list[str], Path]:
+    """What the hub says of a revision, that of `pinned` or the newest; the names of the files that
+    were fetched, of a lock exactly its own; and the folder that has them. It bears the revision's
+    name, so that a later one never mixes with what is left of it."""
     from huggingface_hub import HfApi, snapshot_download
 
-    info = HfApi().model_info(repo, revision=commit or None, files_metadata=True, token=token())
+    commit = pinned.commit or None if pinned else None
+    info = HfApi().model_info(repo, revision=commit, files_metadata=True, token=token())
     partial = folder.with_name(f".{folder.name}.{(info.sha or '')[:12]}.partial")
+    names = {one.rfilename: one.size or 0 for one in info.siblings or ()}
+    exactly = [glob.escape(name) for name in pinned.files] if pinned else files
+    mine = wanted(repo, names, exactly)
+    total = sum(names[name] for name in mine)
+    print(f"{repo} at {(info.sha or '')[:12]}: {len(mine)} files, {total / 1e9:.2f} GB", flush=True)
     snapshot_download(
-        repo, revision=info.sha, local_dir=partial, allow_patterns=PATTERNS, token=token()
-    )
-    return info, partial
+        repo, revision=info.sha, local_dir=partial, token=token(),
+        allow_patterns=[glob.escape(name) for name in mine],
+    )  # fmt: skip
+    return info, mine, partial
 
 
-def _whole(info: ModelInfo, partial: Path) -> dict[str, Entry]:
-    """The downloaded files; a TransientError unless they are what the hub says they are."""
+def _whole(info: ModelInfo, mine: Sequence[str], partial: Path) -> dict[str, Entry]:
+    """The files `mine`; a TransientError unless they are what the hub says they are. What an
+    earlier try left beside them goes."""
     found = store.survey(partial)
+    for name in found.files.keys() - {*mine}:
+        (partial / name).unlink()
+        del found.files[name]
     for sibling in info.siblings or ():
         name = sibling.rfilename
-        if name.startswith(".") or not any(fnmatch(name, pattern) for pattern in PATTERNS):
+        if name not in mine:
             continue
         published, got = sibling.lfs.sha256 if sibling.lfs else "", found.files.get(name)
         if got is None or (published and got.sha256 != published):

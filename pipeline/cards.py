@@ -30,13 +30,23 @@ HOMES: dict[Role, tuple[str, str, str]] = {
 }
 
 
+#: For `Card.files`: the parts of a checkpoint as diffusers' pipelines read it. Beside them, most
+#: repositories have the same weights in one file, and some have older ones.
+PIPELINE = (
+    "model_index.json", "scheduler/*", "unet/*", "transformer/*", "vae/*", "movq/*", "prior/*",
+    "text_encoder/*", "text_encoder_2/*", "text_encoder_3/*", "image_encoder/*",
+    "tokenizer/*", "tokenizer_2/*", "tokenizer_3/*", "image_processor/*",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """Facts about one model, for the DAG, the editors and the dataset's index.
 
     `image` is the folder under images/ whose dependency set runs it. `gpu_gib` is the device
     memory that it needs at the paper's size, 0 for CPU only. `repos` are the hub ids whose folders
-    `load()` expects below the weights folder, `gated` if their licence must be accepted first.
+    `load()` expects below the weights folder, `gated` if their licence must be accepted first. Of
+    each, only what fits one of the patterns `files` is fetched (none = all that can be read).
     Pictures are painted at the next `size_multiple` of pixels, with `steps` and `guidance` unless
     the config says otherwise; `base_guidance` is that of whole pictures from text alone, where it
     differs. `note` is for whoever reads the file, and says where these figures are published.
@@ -46,6 +56,7 @@ class Card:
     image: str
     gpu_gib: int = 0
     repos: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     licence: str = "Apache-2.0"
     gated: bool = False
     size_multiple: int = 8

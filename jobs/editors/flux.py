@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 CARD = Card(
     title="Flux.1",
     image="editor",
     gpu_gib=40,
     repos=("black-forest-labs/FLUX.1-dev",),
+    files=PIPELINE,
     licence="FLUX.1-dev-Non-Commercial",
     gated=True,
     size_multiple=16,

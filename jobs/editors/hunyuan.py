@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,6 +17,7 @@ CARD = Card(
     image="editor",
     gpu_gib=20,
     repos=("Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers",),
+    files=PIPELINE,
     licence="Tencent-Hunyuan-Community",
     size_multiple=16,
     steps=50,

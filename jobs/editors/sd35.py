@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 CARD = Card(
     title="SD3.5",
     image="editor",
     gpu_gib=24,
     repos=("stabilityai/stable-diffusion-3.5-medium",),
+    files=PIPELINE,
     licence="Stability-Community",
     gated=True,
     size_multiple=16,

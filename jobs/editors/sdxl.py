@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
 CARD = Card(
     title="SDXL",
     image="editor",
     gpu_gib=16,
     repos=("stabilityai/stable-diffusion-xl-base-1.0",),
+    files=PIPELINE,
     licence="CreativeML-OpenRAIL++-M",
     size_multiple=8,
     steps=50,

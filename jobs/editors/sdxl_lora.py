@@ -7,25 +7,26 @@ SDXL's. Sampled as its authors do, by DDIM with trailing steps and without guida
 from pathlib import Path
 
 from jobs.editors import Editor, Settings
-from pipeline.cards import Card
+from pipeline.cards import PIPELINE, Card
 
+#: The one file that is read of the adapter's repository.
+ADAPTER = "Hyper-SDXL-8steps-lora.safetensors"
 CARD = Card(
     title="SDXL with Hyper-SD's LoRA",
     image="editor",
     gpu_gib=16,
     repos=("stabilityai/stable-diffusion-xl-base-1.0", "ByteDance/Hyper-SD"),
+    files=(*PIPELINE, ADAPTER),
     licence="CreativeML-OpenRAIL++-M",
     size_multiple=8,
     steps=8,
     guidance=0.0,
     note=(
-        "The adapter is made for the base UNet of four channels. Of its repository one file is "
-        "read, Hyper-SDXL-8steps-lora.safetensors. Steps, the scheduler and no guidance are as its "
-        "authors use it (from memory; their CFG adapter is another file)."
+        "The adapter is made for the base UNet of four channels. Steps, the "
+        "scheduler and no guidance are as its authors use it (from memory; their adapter for "
+        "guidance is another file)."
     ),
 )
-
-ADAPTER = "Hyper-SDXL-8steps-lora.safetensors"
 
 
 def load(folder: Path, settings: Settings) -> Editor:

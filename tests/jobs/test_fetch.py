@@ -19,7 +19,7 @@ from huggingface_hub.hf_api import ModelInfo
 from jobs import fetch, models_hub
 from pipeline import config, store
 from pipeline.cards import Card, card
-from pipeline.errors import OK, PERMANENT, TRANSIENT, guard
+from pipeline.errors import OK, PERMANENT, TRANSIENT, InputError, guard
 
 COMMIT = "c" * 40
 REQUEST = Request("GET", "https://hub.example.org")
@@ -43,16 +43,19 @@ class Hub:
         self.asked: list[dict[str, Any]] = []
         self.error: Exception | None = None
         self.overtaken = ""
+        self.files = ["model_index.json", "unet/model.safetensors"]
         monkeypatch.setattr(huggingface_hub, "snapshot_download", self.download)
         monkeypatch.setattr(huggingface_hub.HfApi, "model_info", self.info)
 
     def info(self, repo: str, **how: Any) -> ModelInfo:
-        return ModelInfo(id=repo, sha=COMMIT, siblings=[])
+        siblings = [{"rfilename": name} for name in (*self.files, "run.py")]
+        return ModelInfo(id=repo, sha=COMMIT, siblings=siblings)
 
     def download(self, repo: str, local_dir: Path, **how: Any) -> None:
         self.asked.append({"repo": repo, **how})
-        local_dir.mkdir(parents=True, exist_ok=True)
-        (local_dir / "config.json").write_text("{}")
+        for name in how["allow_patterns"]:
+            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (local_dir / name).write_text("{}")
         if self.error:
             raise self.error
         if self.overtaken:  # by another pod, which fetched this commit
@@ -74,16 +77,58 @@ def argv(mounted: Path, family: str = "sdxl") -> list[str]:
 def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> None:
     (folder,) = card("editors", "sdxl").folders(mounted.parent / "models")
     assert guard(fetch.main, argv(mounted)) == OK
-    assert [path.name for path in folder.iterdir()] == ["config.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["model_index.json", "unet"]
     left = sorted(path.name for path in folder.parent.iterdir())
     assert left == [folder.name, f"{folder.name}.lock.json"], "nothing else is left"
     assert guard(fetch.main, argv(mounted)) == OK
     (asked,) = hub.asked
     assert asked["repo"] == card("editors", "sdxl").repos[0] and asked["token"] is None
     assert asked["revision"] == COMMIT
-    assert not any(
-        pattern.endswith((".py", ".bin", ".ckpt")) for pattern in asked["allow_patterns"]
-    )
+    assert asked["allow_patterns"] == hub.files, "no code and no pickles"
+
+
+PUBLISHED = [
+    "model_index.json", "unet/config.json", "unet/model.safetensors", "unet/model.bin",
+    "unet/model.fp16.safetensors", "unet/model.non_ema-00001-of-00002.safetensors",
+    "text_encoder/model-00001-of-00002.safetensors",
+    "text_encoder/model-00002-of-00002.safetensors",
+    "text_encoder/model.safetensors.index.json", "text_encoder/model.safetensors.index.fp16.json",
+    "text_encoder/tokenization.py", "tokenizer/spiece.model", "text_encoders/t5xxl.safetensors",
+    "vae_1_0/model.safetensors", "everything.safetensors", "Hyper-SDXL-8steps-lora.safetensors",
+    ".gitattributes", "README.md",
+]  # fmt: skip
+
+
+def test_a_pipelines_parts_are_fetched_once_each() -> None:
+    chosen = models_hub.wanted("org/a", PUBLISHED, card("editors", "flux").files)
+    assert chosen == [
+        "model_index.json", "unet/config.json", "unet/model.safetensors",
+        "text_encoder/model-00001-of-00002.safetensors",
+        "text_encoder/model-00002-of-00002.safetensors",
+        "text_encoder/model.safetensors.index.json", "tokenizer/spiece.model",
+    ]  # fmt: skip
+    assert "everything.safetensors" in models_hub.wanted("org/a", PUBLISHED, ())
+
+
+def test_one_file_is_fetched_of_the_adapters() -> None:
+    many = [f"Hyper-{base}-{n}steps-lora.safetensors" for base in ("SD15", "SDXL") for n in (4, 8)]
+    facts = card("editors", "sdxl_lora")
+    assert models_hub.wanted(facts.repos[1], many, facts.files) == [many[-1]]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["unet/model.fp16.safetensors", "vae/model.safetensors"], "no weights of unet/ in full"),
+        (["model_index.json", "unet/model.bin"], r"no weights as \*.safetensors"),
+        ([], "no weights as"),
+    ],
+)
+def test_a_repository_without_readable_weights_is_said_to_be_one(
+    names: list[str], says: str
+) -> None:
+    with pytest.raises(InputError, match=f"org/a publishes {says}.*or change the model's card"):
+        models_hub.wanted("org/a", names, card("editors", "sdxl").files)
 
 
 def test_the_token_is_read_from_its_file(

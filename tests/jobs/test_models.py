@@ -28,6 +28,8 @@ FILES = {
     "unet/model.safetensors": b"0123456789" * 1000,
     "tokenizer/merges.txt": b"a b\n",
     "unet/model.bin": b"pickle",
+    "unet/model.fp16.safetensors": b"01234" * 1000,
+    "sd_xl_base_1.0.safetensors": b"all of it once more" * 1000,
     "run.py": b"print('no')",
     "README.md": b"# SDXL",
 }
@@ -88,7 +90,10 @@ def test_what_is_fetched_is_locked_and_only_that(profile: Path, folder: Path, hu
         assert lock.files[name] == store.Entry(
             bytes=len(FILES[name]), sha256=hashlib.sha256(FILES[name]).hexdigest()
         )
-    assert not list(folder.rglob("*.bin")) and not list(folder.rglob("*.py"))
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")
+                  if path.is_file() and ".cache" not in path.parts) == READ  # fmt: skip
+    assert f"{REPO} at {OLD[:12]}: 3 files, 0.00 GB" in done.stdout
+    assert not [path for path in hub.asked if "fp16" in path or "sd_xl_base" in path]
     assert sorted(path.name for path in folder.parent.iterdir()) == [NAME, f"{NAME}.lock.json"]
     assert hub.tokens == {"Bearer hf_mine"}
     assert models("verify", profile) == OK
@@ -110,6 +115,28 @@ def test_a_lock_without_its_folder_fetches_its_revision(
     store.lock_path(locked).unlink()
     assert fetched(profile, hub).returncode == OK
     assert (locked / "model_index.json").read_bytes() == b"[]"
+
+
+def test_a_lock_says_which_files_are_fetched(profile: Path, locked: Path, hub: Hub) -> None:
+    """Whatever the card of a later version asks for."""
+    (locked / "tokenizer" / "merges.txt").rename(locked / "vocab.txt")
+    store.lock_path(locked).unlink()
+    files = store.survey(locked).files
+    store.write(locked, store.Lock(repo=REPO, commit=OLD, files=files))
+    hub.revisions[OLD]["vocab.txt"] = FILES["tokenizer/merges.txt"]
+    shutil.rmtree(locked)
+    assert fetched(profile, hub).returncode == OK
+    assert store.survey(locked).files == files
+
+
+def test_the_list_has_the_size_of_what_a_lock_asks_for(
+    profile: Path, locked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(locked)
+    assert models("list", profile, "--json") == OK
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["state"] == "missing" and row["commit"] == OLD
+    assert row["bytes"] == sum(len(FILES[name]) for name in READ)
 
 
 def test_other_bytes_under_the_same_revision_are_refused(

@@ -24,6 +24,7 @@ import pytest
 
 from jobs.edit import Turn
 from jobs.editors import Editor, Painted, Settings
+from jobs.models_hub import wanted
 from jobs.tiny.cache import ensure
 from pipeline.cards import card, known
 from pipeline.config import Config
@@ -401,8 +402,9 @@ def test_the_checkpoint_is_what_the_card_says(family: str, tiny_root: Path) -> N
     built = {path.name for path in folder.iterdir() if path.is_dir()}
     assert built == {path.name for path in facts.folders(folder)}
     assert facts.size_multiple % _grain(_editor(family, tiny_root)) == 0
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert not [path for path in files if path.suffix in {".bin", ".pt", ".pkl", ".py", ".ckpt"}]
+    for repo, part in zip(facts.repos, facts.folders(folder), strict=True):
+        files = [one.relative_to(part).as_posix() for one in part.rglob("*") if one.is_file()]
+        assert wanted(repo, files, facts.files) == files, "all that is read is what is fetched"
 
 
 def _grain(editor: Any) -> int:
