@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.coco import Photographs
+from jobs.reserve import Part, kind, reserve
 from pipeline.config import Config
 from pipeline.documents import Split
 from pipeline.errors import ConfigError
@@ -38,7 +39,7 @@ class Base:
 
 def bases(config: Config, photographs: Photographs, keys: Sequence[str]) -> list[tuple[str, Base]]:
     """The bases of one shard's `keys`, in their order."""
-    order = ranked(config.seed, "source", photographs.photos)
+    order = reserve(config, photographs).samples
     if config.bases.crops == "centre" and config.samples > len(order):
         raise ConfigError(
             f"samples: {config.samples} are asked for, but there are {len(order)} photographs and "
@@ -52,9 +53,26 @@ def bases(config: Config, photographs: Photographs, keys: Sequence[str]) -> list
     painter = {key: families[(before + i) % len(families)] for i, key in enumerate(made)}
     found = []
     for key in keys:
-        source = order[int(key) % len(order)]
-        captions = photographs.captions.get(source) or CAPTIONS
-        caption = captions[seed(config.seed, key, "caption") % len(captions)]
-        base = Base(source, photographs.split[source], caption, painter.get(key, ""))
-        found.append((key, base))
+        found.append((key, _base(config, photographs, key, order[int(key) % len(order)],
+                                 painter.get(key, ""))))  # fmt: skip
     return found
+
+
+def untouched(
+    config: Config, photographs: Photographs, keys: Sequence[str]
+) -> list[tuple[str, Part, Base]]:
+    """Key, part and photograph of the `keys` that nobody edits: other photographs than those of the
+    samples, and others for each part."""
+    pools = reserve(config, photographs).pools
+    found = []
+    for key in keys:
+        part, split, number = kind(config, key)
+        pool = pools[part, split]
+        found.append((key, part, _base(config, photographs, key, pool[number % len(pool)], "")))
+    return found
+
+
+def _base(config: Config, photographs: Photographs, key: str, source: str, family: str) -> Base:
+    captions = photographs.captions.get(source) or CAPTIONS
+    caption = captions[seed(config.seed, key, "caption") % len(captions)]
+    return Base(source, photographs.split[source], caption, family)

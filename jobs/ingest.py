@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,20 @@ from pipeline.seeds import rng
 from pipeline.stage import Context, Job, context
 
 if TYPE_CHECKING:
-    from pipeline.records import Masks
+    from pipeline.records import Masks, Photo
 
 
 Box = tuple[int, int, int, int]
 ANEW = "begin a new run with another --out"
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A photograph, what was cut from it, and where that comes from."""
+
+    sight: Sight
+    image: Photo
+    source: Source
 
 
 def ingest(
@@ -48,7 +58,6 @@ def ingest(
 def _one(
     config: Config, photographs: Photographs, key: str, base: Base
 ) -> Sourced | Reject[Sourced]:
-    photo = photographs.photos[base.source_id]
     if base.family:
         return Sourced(
             Source(
@@ -60,22 +69,35 @@ def _one(
             )
         )
     try:
+        square = photograph(config, photographs, key, base)
+    except Refused as refused:
+        return Reject(refused.reason, str(refused))
+    names, instances, notes = _instances(
+        config, photographs, base.source_id, square.sight, square.source.crop
+    )
+    source = square.source.model_copy(update={"objects": tuple(names), "notes": tuple(notes)})
+    return Sourced(source, square.image, instances)
+
+
+def photograph(config: Config, photographs: Photographs, key: str, base: Base) -> Square:
+    """The only way from a photograph to the pixels of a picture, edited later or not. Raises
+    `Refused`, and InputError for one that went away."""
+    photo = photographs.photos[base.source_id]
+    try:
         sight = see(photo.path, config.bases)
     except Refused as refused:
         if photo.path and refused.reason == "missing-file":  # it was there when they were listed
             gone = f"the photograph {photo.path} is gone"
             raise InputError(f"{gone}: put it back, or {ANEW}") from None
-        return Reject(refused.reason, f"{photo.name}: {refused}")
+        raise Refused(refused.reason, f"{photo.name}: {refused}") from None
     draw = rng(config.seed, key, "crop") if config.bases.crops == "random" else None
     image, crop = sight.crop(config.bases.resolution, draw)
-    names, instances, notes = _instances(config, photographs, base.source_id, sight, crop)
     source = Source(
         source_id=base.source_id, split=base.split, caption=base.caption, base="real",
         file=photo.name, sha256=sight.sha256, size=sight.size, crop=crop, mode=sight.mode,
         jpeg_quality=sight.jpeg_quality, licence=photo.licence, author=photo.author, url=photo.url,
-        objects=tuple(names), notes=tuple(notes),
     )  # fmt: skip
-    return Sourced(source, image, instances)
+    return Square(sight, image, source)
 
 
 def _instances(
@@ -125,15 +147,19 @@ class Folder:
     def ingest(self, keys: Sequence[str]) -> list[Sourced | Reject[Sourced]]:
         """One shard, and whether it may be committed."""
         results = ingest(self.config, self.photographs, keys)
-        if runs.begun(self.run).get("photos") != self.begun:  # begun anew while we were at work
-            raise self._changed()
         good = [one for one in results if isinstance(one, Sourced)]
-        if len(good) < len(results) and all(one.image is None for one in good):
-            self._some_usable()
+        self.judge(len(good) < len(results) and all(one.image is None for one in good))
         if notes := sum(len(one.source.notes) for one in good):
             events.say("annotations-ignored", "{annotations} annotations have no usable mask: "
                        "ignored", annotations=notes)  # fmt: skip
         return results
+
+    def judge(self, none_used: bool) -> None:
+        """Whether a shard may be committed; `none_used`: no photograph could be, so far."""
+        if runs.begun(self.run).get("photos") != self.begun:  # begun anew while we were at work
+            raise self._changed()
+        if none_used:
+            self._some_usable()
 
     def _changed(self) -> InputError:
         return InputError(

@@ -54,7 +54,7 @@ class Facts(Doc):
     key: str
     part: Literal["edited", "unedited", "negative"]
     source_id: str
-    base: Literal["real", "ai"]
+    base: Literal["real", "ai", "unknown"]
     families: tuple[str, ...] = ()
 
 
