@@ -31,6 +31,8 @@ from pipeline.summary import declined, listed
 
 #: What tells what was planned.
 PLANNED = ("ingest", "segment", "plan")
+#: What the pictures of an imported dataset are credited as; nothing is known of each.
+IMPORTED = "the pictures of an imported dataset"
 REPLIES = "look at the replies in the stage's manifests, or choose another vlm"
 #: What to change about a reason that took samples away; any other one is the photographs' fault.
 WAYS_OUT = {
@@ -40,7 +42,13 @@ WAYS_OUT = {
     "unparsable-proposal": REPLIES,
     "unparsable-prompt": REPLIES,
     "unparsable-score": REPLIES,
+    "unusable-mask": "make families name the values of the masks",
 }
+
+
+def planned(config: Config) -> tuple[str, ...]:
+    """The datasets that tell what was planned; of an imported dataset, what there was."""
+    return PLANNED[:1] if config.imported else PLANNED
 
 
 def _samples(run: RunFolder, split: str, shard: int) -> Iterator[tuple[str, Sample]]:
@@ -52,22 +60,24 @@ def gather(run: RunFolder, config: Config, tally: Tally) -> tuple[bytes, tuple[C
     """The parquet file, in order of split, shard, sample and turn; and the photographs used. What
     was planned and what is kept is counted by `tally`."""
     for shard in range(config.shards):
-        for row in join(run, PLANNED, shard).rows.values():
+        for row in join(run, planned(config), shard).rows.values():
             if row.has(Planned):
                 item: ToPlan = row.read(ToPlan)
                 tally.plan(item.source, item.regions.regions, row.get("plan", "Plan"))
     tables, used = [], Counter[Credit]()
     for split in SPLITS:
         for shard in range(config.shards):
-            apart = {item.key: item.reason for item in run.manifest("score", shard).rejected}
+            scored = [] if config.imported else [run.manifest("score", shard)]
+            apart = {item.key: item.reason for manifest in scored for item in manifest.rejected}
             found: list[dict[str, Any]] = []
             for key, sample in _samples(run, split, shard):
                 reason = apart.get(key, "") if split == "filtered" else ""
                 if split != "filtered":
                     tally.keep(sample)
                 found += edits.rows(key, split, tar_name(split, shard), sample, reason)
-                if (source := sample.source).base == "real":
-                    used[Credit(file=source.file, licence=source.licence, author=source.author,
+                if (source := sample.source).base != "ai":
+                    file = IMPORTED if source.base == "unknown" else source.file
+                    used[Credit(file=file, licence=source.licence, author=source.author,
                                 url=source.url, samples=0)] += 1  # fmt: skip
             tables.append(edits.table(found))
     ordered = sorted(used.items(), key=lambda item: (item[0].file, item[0].url))
@@ -100,7 +110,7 @@ def facts(
     """Nothing of this machine, and nothing that the dataset does not depend on."""
     made = config.model_dump(
         mode="json", exclude={"photos": True, "local": True, "detectors": True,
-                              "editing": {"folder"}})  # fmt: skip
+                              "editing": {"folder"}, "imported": {"path"}})  # fmt: skip
     labels = dict(sorted(config.families.items(), key=lambda item: item[1]))
     return IndexFacts(
         digest=digest, shards=shards, samples=samples, profile=config.profile,
@@ -125,7 +135,7 @@ def index(here: Context, clock: Clock) -> tuple[Indexed, dict[str, str]]:
         f"assemble-{split}/{i:05d}": sha for split in SPLITS for i, sha in enumerate(shards[split])
     } | {
         f"{name}/{i:05d}": here.run.manifest(name, i).sha256
-        for name in (*PLANNED, "score")
+        for name in (*planned(here.config), *(() if here.config.imported else ("score",)))
         for i in range(here.config.shards)
     }
     with clock.phase("read"):

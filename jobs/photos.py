@@ -98,7 +98,7 @@ def see(path: Path | None, rules: Bases) -> Sight:
     if not raw:
         raise Refused("unreadable-image", "the file is empty")
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    Image.MAX_IMAGE_PIXELS = None  # the limit is the config's: _judge, before anything is decoded
+    Image.MAX_IMAGE_PIXELS = None  # the limit is the config's: judge, before anything is decoded
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is judged here
         try:
@@ -107,31 +107,31 @@ def see(path: Path | None, rules: Bases) -> Sight:
             raise
         except Exception as error:  # a fuzzed header raises nearly anything
             raise Refused(
-                _why(error, raw), f"not a picture of a known format ({type(error).__name__})"
+                why(error, raw), f"not a picture of a known format ({type(error).__name__})"
             ) from None
-        _judge(picture.size, rules)
+        judge(picture.size, rules)
         mode = picture.mode
         try:
             quality = _jpeg_quality(picture)
             orientation = _orientation(picture)  # a TIFF has none left after load():
             picture.load()  # there Pillow itself sets it upright
             if picture.format == "TIFF":
-                shown = _rgb(picture)
+                shown = rgb(picture)
             else:
                 orientation = _orientation(picture)  # a PNG may have it after the pixels
-                shown = _upright(_rgb(picture), orientation)
+                shown = _upright(rgb(picture), orientation)
         except MemoryError:
             raise
         except Exception as error:
             raise Refused(
-                _why(error, raw), f"broken while decoding ({type(error).__name__}: {error})"
+                why(error, raw), f"broken while decoding ({type(error).__name__}: {error})"
             ) from None
     width, height = shown.size
     stored = (height, width) if orientation >= 5 else (width, height)
     return Sight(shown, stored, orientation, mode, quality, hashlib.sha256(raw).hexdigest())
 
 
-def _why(error: Exception, raw: bytes) -> QuarantineReason:
+def why(error: Exception, raw: bytes) -> QuarantineReason:
     """A file that ends too early, or one that is broken in another way."""
     short = raw[:4] == b"RIFF" and int.from_bytes(raw[4:8], "little") + 8 > len(raw)  # WebP
     return "truncated-image" if short or "truncated" in str(error).lower() else "unreadable-image"
@@ -146,7 +146,7 @@ def _orientation(picture: Picture) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _judge(size: tuple[int, int], rules: Bases) -> None:
+def judge(size: tuple[int, int], rules: Bases) -> None:
     width, height = size
     if width * height > rules.max_pixels:
         raise Refused(
@@ -158,7 +158,7 @@ def _judge(size: tuple[int, int], rules: Bases) -> None:
         )
 
 
-def _rgb(picture: Picture) -> Picture:
+def rgb(picture: Picture) -> Picture:
     """8-bit RGB of any mode: 16-bit is scaled down (not clipped), what is deeper still so that its
     brightest pixel is white; transparency goes on white."""
     import numpy as np

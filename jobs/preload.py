@@ -16,6 +16,7 @@ import skimage.segmentation
 import jobs.assemble
 import jobs.edit
 import jobs.generate
+import jobs.imported
 import jobs.index
 import jobs.ingest
 import jobs.plan

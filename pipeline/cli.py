@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from pipeline.cluster import commands as cluster
+from pipeline.code import ROOT
 from pipeline.errors import guard
 
 PHOTOS = Path("tests/data/photos")
+RELEASED = ROOT / "jobs" / "diffseg30k.yaml"
+MODEL = "RUN:TRIAL, as in runs/demo:deeplabv3plus-binary, or a safetensors file with its curve"
+#: Commands that need more than this package may import, and the modules that have them.
+ELSEWHERE = {"models": "jobs.models", "predict": "training.predict", "export": "training.export",
+             "browse": "training.browse", "report": "training.report_again"}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,6 +39,34 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--photos", type=Path, help="a COCO folder or any folder of images "
                      "(default: the sample photographs)")  # fmt: skip
     run.add_argument("--out", type=Path, help="the folder of the run (default: runs/<profile>)")
+
+    take = commands.add_parser("import", help="make a run of a published dataset")
+    take.add_argument("dataset", choices=("diffseg30k",))
+    take.add_argument("path", type=Path, help="its zip or parquet file, or a folder of them")
+    take.add_argument("--hub", action="store_true", help="fetch it into that folder first")
+    take.add_argument("--profile", default=str(RELEASED), help="a YAML file with the class order "
+                      "and the detectors (default: %(default)s)")  # fmt: skip
+    take.add_argument("--photos", type=Path, help="photographs that nobody edited (reals)")
+    take.add_argument("--out", type=Path, default=Path("runs/diffseg30k"), help="the folder of "
+                      "the run (default: %(default)s)")  # fmt: skip
+
+    predict = commands.add_parser("predict", help="say who painted which pixel of pictures")
+    predict.add_argument("model", help=MODEL)
+    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE",
+                         help="a picture, or a folder (with all below it)")  # fmt: skip
+    predict.add_argument("--out", type=Path, help="a folder for overlays and masks as PNG")
+    predict.add_argument("--json", action="store_true", help="print a JSON line a picture")
+
+    export = commands.add_parser("export", help="write a trained detector as ONNX")
+    export.add_argument("model", help=MODEL)
+    export.add_argument("--onnx", type=Path, required=True, help="the file to write")
+
+    browse = commands.add_parser("browse", help="look through a run in the browser")
+    browse.add_argument("run", type=Path, help="the folder of the run")
+    browse.add_argument("--port", type=int, default=8765, help="on 127.0.0.1 (%(default)s)")
+
+    report = commands.add_parser("report", help="write the report of a run anew")
+    report.add_argument("run", type=Path, help="the folder of the run")
 
     show = commands.add_parser("show", parents=[profile], help="print the DAG of a profile")
     show.add_argument("--mermaid", action="store_true", help="as a mermaid flowchart")
@@ -74,7 +109,11 @@ def main(argv: list[str]) -> int:
     if args.command in cluster.NAMES:
         return cluster.main(args)
     does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render,
-            "lint": _lint, "models": _models}  # fmt: skip
+            "lint": _lint, "import": _import}  # fmt: skip
+    if args.command in ELSEWHERE:
+        # found by name, as every stage is
+        code: int = import_module(ELSEWHERE[args.command]).main(args)
+        return code
     return does[args.command](args)
 
 
@@ -97,25 +136,28 @@ def _audit(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from pipeline import config, local
-    from pipeline.code import ROOT
 
     chosen = config.load(args.profile)
-    photos = args.photos or ROOT / PHOTOS
+    photos = args.photos or (ROOT / PHOTOS if chosen.imported is None else None)
+    if chosen.imported and chosen.photos:
+        photos = photos or Path(chosen.photos)
     out = args.out or Path("runs") / chosen.profile
     return local.run(chosen, photos, out)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from pipeline import config, local, released
+
+    chosen = config.load(args.profile)
+    if args.hub:
+        import_module("jobs.imported_hub").fetch(args.path)
+    return local.run(released.filled(chosen, args.path), args.photos, args.out, until="index")
 
 
 def _doctor(args: argparse.Namespace) -> int:
     from pipeline import doctor
 
     return doctor.main(args)
-
-
-def _models(args: argparse.Namespace) -> int:
-    from importlib import import_module
-
-    code: int = import_module("jobs.models").main(args)  # found by name, as every stage is
-    return code
 
 
 def _render(args: argparse.Namespace) -> int:

@@ -150,6 +150,14 @@ class Reals(Section):
         return self.unedited + self.negatives
 
 
+class Imported(Section):
+    """A published dataset whose samples are taken as they are, instead of painted. `path` is its
+    archive, or a folder of archives; `families` name the values of its masks."""
+
+    dataset: Literal["diffseg30k"]
+    path: str = ""
+
+
 class Detector(Section):
     """How one detector is trained: by a `recipe` of its own file, which says all that is null here.
     `size` is the network's input in pixels, `batch` is shared by all `processes`. `pretrained`
@@ -193,7 +201,8 @@ class Local(Section):
 class Config(Section):
     """A run. `protocols` are the tables to make, each with the detectors to make it of (none named
     = all that can); `holdouts` are groups of families that detectors must do without in training
-    (tables 5 and 7); `replays` repaint the turns of a family by another editor (table 4)."""
+    (tables 5 and 7); `replays` repaint the turns of a family by another editor (table 4).
+    `imported` takes a published dataset in place of all that is painted."""
 
     profile: str = "custom"
     photos: str = ""
@@ -217,6 +226,7 @@ class Config(Section):
     protocols: dict[ProtocolName, tuple[str, ...]] = {"table2": (), "table6": ()}
     holdouts: tuple[tuple[str, ...], ...] = ()
     replays: dict[str, str] = {}
+    imported: Imported | None = None
     local: Local = Local()
 
     @field_validator("families")
@@ -249,6 +259,9 @@ class Config(Section):
                                  f"({', '.join(self.families)})")  # fmt: skip
         if twice := set(self.replays) & set(self.families):
             raise ValueError(f"replays: {min(twice)!r} is a family already")
+        if self.replays and self.imported:
+            raise ValueError("replays: an imported dataset has no turns to paint again: leave "
+                             "replays out")  # fmt: skip
         for protocol, names in self.protocols.items():
             for name in names:
                 if name not in self.detectors:
@@ -288,6 +301,8 @@ class Config(Section):
             for name, task in trained
         }
         known = {**self.model_dump(mode="json", exclude=never - set(keys)), "trained": sections}
+        if (imported := known.pop("imported")) is not None:
+            known["imported"] = imported["dataset"]  # wherever it lies
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:

@@ -46,7 +46,7 @@ class Known:
             turns, turn = self.plans[key].turns, int(args["--turn"])
             mine = stage.module == "jobs.prompt"
             return len(turns) >= turn and (mine or turns[turn - 1].family == args["--family"])
-        if stage.module == "jobs.assemble":
+        if stage.module in ("jobs.assemble", "jobs.imported") and "--split" in args:
             split = "filtered" if key in self.apart else self.sources[key].split
             return split == args["--split"]
         if stage.module == "jobs.replay":

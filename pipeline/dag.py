@@ -20,6 +20,29 @@ SPLITS = ("train", "val", "filtered")
 
 def dag(config: Config) -> tuple[Stage, ...]:
     """All stages of a run, in an order in which they could run one after another."""
+    bases, made, splits = imported_stages(config) if config.imported else painted_stages(config)
+    reals = real_stages(config)
+    index = Stage("index", "jobs.index", (), (*names(splits), *names(reals)), None,
+                  records.Indexed, scope="run")  # fmt: skip
+    replays = replay_stages(config, names(bases))
+    trained = train_stages(config, names(reals))
+    scored = evaluate_stages(config, names(reals), names(replays))
+    report = report_stage(config, [*names(splits), "index", *names(scored)])
+    return (*bases, *reals, *made, *splits, *replays, index, *trained, *scored, report)
+
+
+def imported_stages(config: Config) -> tuple[list[Stage], list[Stage], list[Stage]]:
+    """The pairs of a published dataset, listed, then taken split by split: as `painted_stages`."""
+    listed = Stage("ingest", "jobs.imported", (), (), None, records.Sourced)
+    splits = [
+        Stage(f"assemble-{split}", "jobs.imported", ("--split", split), ("ingest",),
+              records.FromSource, records.Assembled) for split in SPLITS
+    ]  # fmt: skip
+    return [listed], [], splits
+
+
+def painted_stages(config: Config) -> tuple[list[Stage], list[Stage], list[Stage]]:
+    """The base pictures, all that is decided and painted, and the splits of the dataset."""
     bases = base_stages(config)
     layers = names(bases)
     proposed = modelled(config, "propose", "jobs.propose", card("vlms", config.vlm),
@@ -40,15 +63,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
         Stage(f"assemble-{split}", "jobs.assemble", ("--split", split), (*layers, "score"),
               records.ToAssemble, records.Assembled) for split in SPLITS
     ]  # fmt: skip
-    reals = real_stages(config)
-    index = Stage("index", "jobs.index", (), (*names(splits), *names(reals)), None,
-                  records.Indexed, scope="run")  # fmt: skip
-    replays = replay_stages(config, names(bases))
-    trained = train_stages(config, names(reals))
-    scored = evaluate_stages(config, names(reals), names(replays))
-    report = report_stage(config, [*names(splits), "index", *names(scored)])
-    return (*bases, *reals, proposed, segmented, planned, *turns, score, *splits, *replays, index,
-            *trained, *scored, report)  # fmt: skip
+    return bases, [proposed, segmented, planned, *turns, score], splits
 
 
 def base_stages(config: Config) -> list[Stage]:
@@ -123,4 +138,6 @@ def checked(config: Config) -> tuple[Stage, ...]:
     """The DAG of a config, after everything that can be known before a run has been checked."""
     for name in config.detectors:
         module("detectors", name)
+    for family in config.families:  # an imported dataset's, too, has its licence in the index
+        module("editors", family)
     return check(dag(config))

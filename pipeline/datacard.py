@@ -34,6 +34,11 @@ TINY = """\
 > **Tiny random weights paint noise.** The families that made this dataset are untrained miniatures:
 > it tests the machinery, and a score on it says nothing about detection.
 """
+IMPORTED = """\
+> **Imported, not painted here.** Of these samples only pictures and label maps are known. Each family
+> in a label map stands as one edit, numbered in order of the labels; what was asked for, when, and
+> on what kind of picture is not known, and families that were painted over are not seen.
+"""
 #: The PNG's own mode decides: webdataset's "rgb8" and "pil" would make three channels of a mask.
 LOAD = """\
 import glob, io, numpy, webdataset
@@ -56,7 +61,8 @@ def readme(facts: IndexFacts) -> str:
         f"# Palimpsest: {cell(facts.profile)}",
         "Pictures painted over, turn by turn, by several diffusion families, with a map of who "
         "painted which pixel. Keys and masks are as in DiffSeg30k (arXiv 2511.19111).",
-        TINY if facts.weights == "tiny" else "",
+        TINY if facts.weights == "tiny" and not facts.config.get("imported") else "",
+        IMPORTED if facts.config.get("imported") else "",
         *_splits(facts, there),
         "## A sample", _table(("file in the shard", "holds"), (
             (f"`NNNNNNNN.{name}`", text) for name, text in MEMBERS.items())),

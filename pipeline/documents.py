@@ -18,7 +18,7 @@ QuarantineReason = Literal[
     "missing-file", "unreadable-image", "truncated-image", "image-too-large", "image-too-small",
     "no-regions", "empty-mask", "nan-latents", "constant-image", "noop-edit",
     "outside-mask", "safety-filtered", "wrong-size",
-    "unparsable-proposal", "unparsable-prompt", "unparsable-score",
+    "unparsable-proposal", "unparsable-prompt", "unparsable-score", "unusable-mask",
 ]  # fmt: skip
 Reason = FilterReason | QuarantineReason
 #: Declined on purpose: the record is kept apart. Every other reason is a quarantine.
@@ -35,11 +35,12 @@ class Source(Doc):
     """Where a sample comes from. `source_id` is the group by which train and val are split: all
     samples of one photograph, its caption included, lie on one side. `crop` is (left, top, right,
     bottom) in pixels of the photograph as displayed (EXIF applied); `objects` names the planes of
-    `instances`, in order; `author` and `url` are whom and what to credit, "" if unknown."""
+    `instances`, in order; `author` and `url` are whom and what to credit, "" if unknown. What an
+    imported sample was painted on is not known."""
 
     source_id: str
     split: Split
-    base: Literal["real", "ai"]
+    base: Literal["real", "ai", "unknown"]
     family: str = ""
     caption: str = ""
     file: str = ""
@@ -71,7 +72,7 @@ class NamedObject(Doc):
 
 
 class Score(Doc):
-    """0 (very unnatural) to 5 (natural); paper, appendix B. `control` is the score of the unedited
+    """0 (very unnatural) to 5 (natural), -1 of what nobody asked about; paper, appendix B. `control` is the score of the unedited
     base picture by the same question, None if there is none."""
 
     score: int
@@ -107,7 +108,7 @@ class Region(Doc):
     category: str
     area: float
     box: tuple[int, int, int, int]
-    origin: Literal["annotation", "segmenter"]
+    origin: Literal["annotation", "segmenter", "imported"]
     score: float | None = None
     quality: MaskQuality | None = None
 
@@ -142,18 +143,19 @@ class Prompt(Doc):
 
 class Edit(Doc):
     """One turn as it was really painted. `seeds`: one per pass. `changed`: share of mask pixels.
-    `notes`: what had to be done otherwise than planned, such as `vae-float32` or `batch-of-1`."""
+    `notes`: what had to be done otherwise than planned, such as `vae-float32` or `batch-of-1`; of
+    an imported sample, of which only the label map is known, what is not known."""
 
     turn: int
     region: int
     family: str
     label: int
-    edit: EditType
+    edit: EditType | Literal["unknown"]
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     steps: int
     guidance: float
-    composite: Literal["paste", "full"]
+    composite: Literal["paste", "full", "unknown"]
     changed: float
     area: float
     model: str

@@ -30,10 +30,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "planned_turns": ("int8", "how many it was planned to have"),
     "family": ("string", "who painted"),
     "label": ("uint8", "the family's value in the label map"),
-    "edit_type": ("string", "attribute, addition or removal"),
+    "edit_type": ("string", "attribute, addition or removal; unknown of what was imported"),
     "object": ("string", "what was painted over"),
     "category": ("string", "the object's category"),
-    "region_origin": ("string", "where the mask comes from: annotation or segmenter"),
+    "region_origin": ("string", "where the mask comes from: annotation, segmenter or imported"),
     "mask_area": ("double", "the mask's share of the picture, 0 to 1"),
     "bbox": ("list<int32>", "the box around the mask, px of the picture"),
     "changed": ("double", "the share of the mask's pixels that changed, 0 to 1"),
@@ -44,10 +44,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "composite": ("string", "paste: nothing outside the mask changed; full: the whole picture"),
     "model_digest": ("string", "of the weights that painted; empty without weights"),
     "model_licence": ("string", "of the family's published weights"),
-    "score": ("int8", "naturalness of the finished picture, 0 to 5"),
+    "score": ("int8", "naturalness of the finished picture, 0 to 5; -1 if nobody was asked"),
     "score_reason": ("string", "what the judge said"),
     "filtered_reason": ("string", "why the sample was set apart; null in train and val"),
-    "base": ("string", "what lies beneath: real (a photograph) or ai"),
+    "base": ("string", "what lies beneath: real (a photograph), ai, or unknown if imported"),
     "base_family": ("string", "who made an ai base; null for a photograph"),
     "caption": ("string", "of the photograph; the prompt of an ai base"),
     "source_id": ("string", "the photograph; all samples of one lie in one split"),
@@ -98,10 +98,10 @@ def _source(source: Source) -> dict[str, Any]:
         "source_size": list(source.size), "source_crop": _sized(source.crop),
         "source_jpeg_quality": source.jpeg_quality,
     }  # fmt: skip
-    real = source.base == "real"
+    photograph = source.base != "ai"
     return {
         "base": source.base, "base_family": source.family or None, "caption": source.caption,
-        "source_id": source.source_id, **(known if real else dict.fromkeys(known)),
+        "source_id": source.source_id, **(known if photograph else dict.fromkeys(known)),
     }  # fmt: skip
 
 

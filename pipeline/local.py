@@ -56,9 +56,10 @@ def tasks(stages: tuple[Stage, ...], config: Config) -> dict[Task, set[Task]]:
     return graph
 
 
-def run(config: Config, photos: Path, out: Path) -> int:
-    """Run or resume; prints a live bar, then where the results lie. Returns an exit code."""
-    stages = checked(config)
+def run(config: Config, photos: Path | None, out: Path, until: str = "report") -> int:
+    """Run or resume, up to the stage `until`; prints a live bar, then where the results lie.
+    Returns an exit code."""
+    stages = needed(checked(config), until)
     started = time.monotonic()
     runs.claim(photos, out)
     with runs.lock(out):
@@ -70,10 +71,23 @@ def run(config: Config, photos: Path, out: Path) -> int:
                 publish.dataset(folder, config)
                 print(f"the dataset is finished: {folder.path / 'dataset'}", flush=True)
             return code
-        publish.everything(folder, config)
-    found = audit.audit(out)
+        (publish.everything if until == "report" else publish.dataset)(folder, config)
+    found = audit.audit(out, frozenset(stage.name for stage in stages))
     print(summary.closing(found, config, folder, computed, time.monotonic() - started))
     return found.exit_code
+
+
+def needed(stages: tuple[Stage, ...], until: str) -> tuple[Stage, ...]:
+    """Those of `stages` without which `until` cannot run, and itself; all for the last one."""
+    if stages[-1].name == until:
+        return stages
+    by_name = {stage.name: stage for stage in stages}
+    wanted, todo = set[str](), [until]
+    while todo:
+        if (name := todo.pop()) not in wanted:
+            wanted.add(name)
+            todo += by_name[name].reads
+    return tuple(stage for stage in stages if stage.name in wanted)
 
 
 class Executor:

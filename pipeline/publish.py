@@ -17,6 +17,7 @@ from pipeline.config import Config
 from pipeline.datacard import SPLITS, readme
 from pipeline.documents import IndexFacts
 from pipeline.manifest import Manifest
+from pipeline.protocols import trials
 from pipeline.shards import RunFolder, join
 
 
@@ -27,6 +28,7 @@ def tar_name(split: str, shard: int) -> str:
 def everything(run: RunFolder, config: Config) -> None:
     """All that a finished run offers. Safe to repeat."""
     dataset(run, config)
+    models(run, config)
     report = join(run, ("report",), 0).rows["report"]
     for member, name in (("page.html", "report.html"), ("text.md", "report.md")):
         data, target = report.raw(member), run.path / name
@@ -54,6 +56,16 @@ def dataset(run: RunFolder, config: Config) -> None:
         disk.replace(folder / name, _member(run, "index", "index", name))
     facts: IndexFacts = join(run, ("index",), 0).rows["index"].get("index", "IndexFacts")
     disk.replace(folder / "README.md", readme(facts).encode())
+
+
+def models(run: RunFolder, config: Config) -> None:
+    """Each trained detector as `models/<trial>.safetensors`, and its curve as `.json` beside it."""
+    for trial in trials(config):
+        row = join(run, (f"train-{trial.name}",), 0).rows["model"]
+        for member, suffix in (("model.safetensors", "safetensors"), ("curve.json", "json")):
+            data, target = row.raw(member), run.path / "models" / f"{trial.name}.{suffix}"
+            if data is not None and (not target.exists() or target.read_bytes() != data):
+                disk.replace(target, data)
 
 
 def _member(run: RunFolder, dataset: str, key: str, name: str) -> bytes:

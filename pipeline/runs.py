@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline import detectors, disk
+from pipeline import detectors, disk, released
 from pipeline.config import Config
 from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
 from pipeline.photographs import SUFFIXES, fingerprint, ignored, is_photograph
@@ -25,16 +25,12 @@ FILES = ("config.yaml", "run.json", "report.html", "report.md")
 _PART = re.compile(r".+-\d{5,}-[0-9a-f]{32}\.part")
 
 
-def claim(photos: Path, out: Path) -> None:
+def claim(photos: Path | None, out: Path) -> None:
     """Check what is given and make the folder `out`. Raises InputError, or OSError of a full or
-    sick disk, before anything has been changed."""
-    with _usable(photos, "--photos"):
-        if not photos.is_dir():
-            raise InputError(f"no folder of photographs at {photos}: give one with --photos")
-        if not any(is_photograph(path) and path.is_file() for path in photos.rglob("*")):
-            raise InputError(f"no photographs below {photos}: expected files ending in "
-                             f"{', '.join(sorted(SUFFIXES))}")  # fmt: skip
-    _apart(photos, out)
+    sick disk, before anything has been changed. An imported dataset needs no photographs."""
+    if photos is not None:
+        _photographs(photos)
+        _apart(photos, out)
     with _usable(out, "--out"):
         if out.exists() and not out.is_dir():
             raise InputError(f"{out} is a file: give a folder with --out")
@@ -46,6 +42,15 @@ def claim(photos: Path, out: Path) -> None:
                     f"{out} is not empty and is no run (it has {left[0]}): give another --out"
                 )
         out.mkdir(parents=True, exist_ok=True)
+
+
+def _photographs(photos: Path) -> None:
+    with _usable(photos, "--photos"):
+        if not photos.is_dir():
+            raise InputError(f"no folder of photographs at {photos}: give one with --photos")
+        if not any(is_photograph(path) and path.is_file() for path in photos.rglob("*")):
+            raise InputError(f"no photographs below {photos}: expected files ending in "
+                             f"{', '.join(sorted(SUFFIXES))}")  # fmt: skip
 
 
 @contextmanager
@@ -73,13 +78,20 @@ def _apart(photos: Path, out: Path) -> None:
                          "give a folder without them with --out")  # fmt: skip
 
 
-def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
+def begin(config: Config, photos: Path | None, out: Path) -> tuple[Config, RunFolder]:
     """Make `out` the folder of this run, or check that it already is. Returns the config with its
     photographs filled in. A run of which nothing is committed yet may still be changed."""
     claim(photos, out)
-    _two_sources(config, photos)
-    config = config.model_copy(update={"photos": str(photos.resolve())})
-    identity = {"config": config.digest(), "photos": fingerprint(photos)}
+    identity = {"config": config.digest(), "photos": ""}
+    if config.imported:
+        _apart(archive := released.archive(config), out)
+        identity["imported"] = released.fingerprint(archive)
+    if photos is not None:
+        _two_sources(config, photos)
+        config = config.model_copy(update={"photos": str(photos.resolve())})
+        identity["photos"] = fingerprint(photos)
+    elif config.reals.total or not config.imported:
+        raise InputError("reals are taken from photographs: give a folder of them with --photos")
     folder = RunFolder(out)
     if any(folder.datasets.glob("*/*.json")):
         _same(out, identity)
@@ -90,7 +102,8 @@ def begin(config: Config, photos: Path, out: Path) -> tuple[Config, RunFolder]:
             f"the disk of {out} has less than 64 MiB free: make room, or give another --out"
         )
     # run.json first: a folder that has it is a run, even if we are killed before the next line
-    disk.replace(out / "run.json", json.dumps(identity | {"ignored": ignored(photos)}).encode())
+    left = ignored(photos) if photos is not None else {}
+    disk.replace(out / "run.json", json.dumps(identity | {"ignored": left}).encode())
     disk.replace(out / "config.yaml", config.to_yaml().encode())
     return config, folder
 
@@ -127,6 +140,9 @@ def _same(out: Path, identity: dict[str, str]) -> None:
         raise InputError(f"{out} holds a run of another config (profile {name}, digest "
                          f"{known.get('config')}, not {identity['config']}): give another folder "
                          "with --out, or the config it was begun with")  # fmt: skip
+    if known.get("imported") != identity.get("imported"):
+        raise InputError(f"the archive is not the one that the run in {out} was begun with: give "
+                         "another folder with --out")  # fmt: skip
     if known.get("photos") != identity["photos"]:
         raise InputError(f"the photographs are not those that the run in {out} was begun with: "
                          "give another folder with --out")  # fmt: skip

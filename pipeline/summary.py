@@ -72,7 +72,7 @@ def closing(found: Audit, config: Config, run: RunFolder, computed: int, seconds
         kinds = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in ignored.items())
         lines.append(f"  left out  files of other kinds among the photographs: {kinds}")
     lines += [
-        f"  report    {where / 'report.html'}",
+        *([f"  report    {where / 'report.html'}"] if (where / "report.html").exists() else []),
         f"  dataset   {where / 'dataset'}   (plain webdataset; digest {found.digest[:16]})",
         f"  check it  palimpsest audit {run.path}",
     ]
