@@ -74,9 +74,7 @@ class Archive:
             row = next(itertools.islice(rows, number - at, None))
         except (pa.ArrowException, OSError) as error:
             self._table = None
-            if (
-                isinstance(error, OSError) and error.errno is not None
-            ):  # the disk's; Arrow's is bare
+            if getattr(error, "errno", None) is not None:  # the disk's, not Arrow's
                 raise
             raise Refused("unreadable-image", f"broken in the parquet file ({error})") from None
         self._table = (file, number + 1, rows)

@@ -35,9 +35,9 @@ TINY = """\
 > it tests the machinery, and a score on it says nothing about detection.
 """
 IMPORTED = """\
-> **Imported, not painted here.** Of these samples only pictures and label maps are known. Each family
-> in a label map stands as one edit, numbered in order of the labels; what was asked for, when, and
-> on what kind of picture is not known, and families that were painted over are not seen.
+> **Imported, not painted here.** Of these samples only pictures and label maps are known. Each
+> family in a label map stands as one edit, numbered in order of the labels; what was asked for,
+> when, and on what kind of picture is not known, nor is a family that was painted over seen.
 """
 #: The PNG's own mode decides: webdataset's "rgb8" and "pil" would make three channels of a mask.
 LOAD = """\

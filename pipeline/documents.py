@@ -72,8 +72,8 @@ class NamedObject(Doc):
 
 
 class Score(Doc):
-    """0 (very unnatural) to 5 (natural), -1 of what nobody asked about; paper, appendix B. `control` is the score of the unedited
-    base picture by the same question, None if there is none."""
+    """0 (very unnatural) to 5 (natural), -1 if nobody was asked; paper, appendix B. `control` is the
+    score of the unedited base picture by the same question, None if there is none."""
 
     score: int
     reason: str = ""

@@ -72,8 +72,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 def test_every_pixel_and_label_is_kept(whole: RunFolder) -> None:
     for split, first, count in (("train", 0, 20), ("val", 100, 5)):
+        name = f"assemble-{split}"
         rows = {key: row for shard in range(4)
-                for key, row in join(whole, (f"assemble-{split}",), shard).rows.items()}  # fmt: skip
+                for key, row in join(whole, (name,), shard).rows.items()}  # fmt: skip
         assert len(rows) == count
         for number, row in enumerate(rows.values(), first):
             assert row.get("sample", "Sample").source.file.endswith(f"{number:08d}")

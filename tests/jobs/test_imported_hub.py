@@ -1,4 +1,4 @@
-"""The published dataset is fetched at one revision, and every file of it is held against a digest."""
+"""The published dataset is fetched at one revision, each file held against a digest."""
 
 from __future__ import annotations
 
