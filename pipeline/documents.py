@@ -72,7 +72,7 @@ class NamedObject(Doc):
 
 
 class Score(Doc):
-    """0 (very unnatural) to 5 (natural), -1 if nobody was asked; paper, appendix B. `control` is the
+    """0 (very unnatural) to 5 (natural), -1 = nobody was asked; paper, appendix B. `control` is the
     score of the unedited base picture by the same question, None if there is none."""
 
     score: int
