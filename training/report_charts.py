@@ -1,75 +1,19 @@
-"""Plots of the detectors and of the run: loss, confusion, seconds, timeline.
+"""Plots of the run: seconds, timeline.
 
-in    `Trial`s, `Stages`
+in    `Stages`
 out   `Plot`s
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
-from training.report_data import Trial
-from training.report_plots import INK, LINE, MAIN, Plot, bars, draw, plain
+from training.report_plots import LINE, MAIN, Plot, bars, draw, plain
 from training.report_stages import Stages, Tally
 
-POINTS, SLOTS = 300, 600
-#: From nothing at all to blue: what lies below may be light or dark.
-BLUES = LinearSegmentedColormap.from_list("blues", [(0.1, 0.41, 0.7, 0.0), (0.1, 0.41, 0.7, 1.0)])
-
-
-def losses(trials: Sequence[Trial]) -> Plot:
-    """Mean loss by optimiser step; long curves are averaged to a few hundred points."""
-    title = "Loss while training"
-    curves = [(trial.name, np.array(trial.curve.loss)) for trial in trials if trial.curve]
-
-    def paint(axes: Axes) -> None:
-        for name, loss in curves:
-            parts = np.array_split(loss, min(len(loss), POINTS))
-            ends = np.cumsum([len(part) for part in parts])
-            axes.plot(ends, [part.mean() for part in parts], linewidth=1.6, label=plain(name, 30))
-        axes.set_xlabel("optimiser step")
-        axes.set_ylabel("cross-entropy")
-        axes.set_ylim(bottom=0)
-        axes.grid()
-        axes.legend()
-
-    said = "; ".join(f"{name} from {c[0]:.3f} to {c[-1]:.3f}" for name, c in curves if len(c))
-    return draw(title, "Mean over the pixels of a batch.", f"{title}: {said}", paint, (4.3, 4.0))
-
-
-def confusion(trial: Trial) -> Plot:
-    """Rows are the truth and sum to one."""
-    names = [plain(name, 12) for name in ("untouched", *trial.metrics.iou)]
-    matrix = np.array(trial.metrics.confusion, float)
-    sums = matrix.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = np.divide(matrix, sums, where=sums > 0, out=np.zeros_like(matrix))
-
-    def paint(axes: Axes) -> None:
-        axes.pcolormesh(shares, cmap=BLUES, vmin=0, vmax=1, edgecolors=LINE, linewidth=0.5)
-        for (row, column), share in np.ndenumerate(shares):
-            text = f"{share:.2f}".removeprefix("0") if sums[row, 0] else "–"
-            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8,
-                      color="#ffffff" if share > 0.6 else INK)  # fmt: skip
-        spots = np.arange(len(names)) + 0.5
-        axes.set_xticks(spots, names, rotation=45, ha="right")
-        axes.set_yticks(spots, names)
-        axes.tick_params(length=0)
-        axes.set_xlabel("prediction")
-        axes.set_ylabel("truth")
-        axes.invert_yaxis()
-        axes.set_aspect("equal")
-        axes.spines[:].set_visible(False)
-
-    title = f"Who is taken for whom: {plain(trial.detector, 30)}"
-    said = ", ".join(f"{name} {shares[i, i]:.2f}" for i, name in enumerate(names))
-    caption = "Share of each true class's pixels (a row sums to 1; – = no such pixel in val)."
-    return draw(title, caption, f"{title}. On the diagonal: {said}", paint, (4.6, 4.6))
+SLOTS = 600
 
 
 def seconds(stages: Stages) -> Plot:

@@ -1,10 +1,10 @@
 """What the report tells of, read from a run folder.
 
     in    a `Library` (the run folder, and the digests of what was read from it) and the config
-    out   `Kept` samples, `Trial`s (scores and loss curves), one picture at a time on demand
+    out   `Kept` samples, one picture at a time on demand
 
-Of every sample only `sample.json` is read; pictures are read for the few samples that are shown,
-and the weights of the detectors never.
+Of every sample only `sample.json` is read, and pictures of the few samples that are shown. What is
+not committed is left out, so that a run may be told of before it is complete.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
-from pipeline.documents import Curve, Metrics, Sample
+from pipeline.documents import Sample
 from pipeline.shards import Joined, RunFolder, join
 
 if TYPE_CHECKING:
@@ -40,20 +40,6 @@ class Kept:
     def source(self) -> str:
         """What the picture was made from, so that the sheet does not show one photograph thrice."""
         return self.sample.source.source_id
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One detector at one task; a run that was cut short may lack the curve."""
-
-    detector: str
-    task: str
-    metrics: Metrics
-    curve: Curve | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.detector}, {self.task}"
 
 
 @dataclass
@@ -82,23 +68,13 @@ def samples(library: Library) -> Iterator[Kept]:
     """Every sample that was not declined, in order of split, shard and key."""
     for split in SPLITS:
         for shard in range(library.config.shards):
+            if not library.run.committed(f"assemble-{split}", shard):
+                continue
             joined = library.join(f"assemble-{split}", shard)
             declined = {item.key for manifest in joined.manifests for item in manifest.rejected}
             for key, row in joined.rows.items():
                 if key not in declined:
                     yield Kept(key, split, shard, row.get("sample", "Sample"))
-
-
-def trials(library: Library) -> list[Trial]:
-    """The scores of every detector, in the order of the config."""
-    found = []
-    for name, detector in library.config.detectors.items():
-        for task in detector.tasks:
-            who = f"{name}-{task}"
-            metrics = library.join(f"evaluate-{who}", 0).rows["scores"].get("metrics", "Metrics")
-            curve = library.field(f"train-{who}", 0, "model", "curve", "Curve")
-            found.append(Trial(name, task, metrics, curve))
-    return found
 
 
 def base_picture(library: Library, kept: Kept) -> Bytes | None:
@@ -132,10 +108,3 @@ def masks(library: Library, kept: Kept) -> list[Bools]:
         return [planes[edit.region] for edit in edits]
     turns = final(library, kept, "turns", "LabelMap")
     return [turns == edit.turn for edit in edits]
-
-
-def prediction(library: Library, kept: Kept, trial: Trial) -> Bytes | None:
-    """The label map that a detector found in a val sample, at the network's size."""
-    dataset = f"evaluate-{trial.detector}-{trial.task}"
-    found: Bytes | None = library.field(dataset, 0, kept.key, "prediction", "LabelMap")
-    return found

@@ -1,17 +1,15 @@
-"""Puts the report together: what the template is given, and the template.
+"""Puts the page together: what the template is given, and the template.
 
-    in    a `Library` on a run whose datasets and scores are committed
-    out   the page, as text
+in    `Findings` on a run
+out   the page, as text
 
 Texts of users and models reach the page through the template only, which escapes them.
 """
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Sequence
-from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,45 +20,51 @@ from pipeline.cards import Role, card
 from pipeline.config import Config
 from pipeline.documents import IndexFacts, Share
 from pipeline.loop import Clock
-from training import report_charts, report_data, report_pictures, report_sheet, report_stages
+from pipeline.protocols import PROTOCOLS
+from training import (
+    report_charts,
+    report_learning,
+    report_panels,
+    report_pictures,
+    report_severity,
+    report_sheet,
+    report_stages,
+)
 from training.report_charts import duration
-from training.report_data import Kept, Library, Trial
+from training.report_data import Kept
+from training.report_gather import NOISE, Findings
 from training.report_plots import Plot
-from training.report_stages import Stages
+from training.report_provenance import WALL
 
 TEMPLATES = Path(__file__).parent / "templates"
-PACKAGES = ("numpy", "pillow", "pydantic", "pyarrow", "torch", "diffusers", "transformers",
-            "segmentation-models-pytorch", "matplotlib")  # fmt: skip
-WALL = "from the first start of a stage to the last commit before this report, breaks included"
+TITLES = {name: protocol.title for name, protocol in PROTOCOLS.items()}
 
 
-def page(library: Library, clock: Clock) -> str:
-    """The whole report."""
-    config = library.config
-    with clock.phase("read"):
-        samples = list(report_data.samples(library))
-        trials = report_data.trials(library)
-        stages = report_stages.collect(library.run, config)
-        index: IndexFacts = library.join("index", 0).rows["index"].get("index", "IndexFacts")
+def page(found: Findings, clock: Clock) -> str:
+    """The whole page."""
+    config, index, library = found.config, found.index, found.library
+    samples, trials, stages = found.samples, found.trials, found.stages
     with clock.phase("pictures"):
         cards = report_sheet.sheet(library, samples, trials, report_stages.skipped(stages))
         details = {i.key: i for s in stages.stages if s.name == "score" for i in s.rejected}
         strip = report_sheet.strip(library, samples, details)
+        panels = report_panels.panels(library, samples, trials)
     columns, truth = report_sheet.grid(cards)
     with clock.phase("plots"):
-        plots = _plots(samples, trials, stages, config)
+        plots = _plots(found)
     with clock.phase("render"):
         return render(
-            config=config, index=index, facts=_facts(config, index, stages), cards=cards,
+            config=config, index=index, facts=found.facts, cards=cards, noise=NOISE,
             strip=strip, trials=trials, stages=stages, reasons=report_stages.reasons(stages),
             excerpt=report_stages.excerpt(stages), colours=report_pictures.colours(config),
-            edited=report_pictures.EDITED, edits=_edits(samples), untouched=_untouched(trials),
+            edited=report_pictures.EDITED, edits=_edits(samples), tables=found.tables,
+            absent=found.absent, missing=found.missing, lead=found.lead, panels=panels,
+            provenance=found.provenance, tiny=found.tiny, titles=TITLES,
             photographs=index.sources, models=_models(config), vocabulary=_scores(samples),
-            lost=index.planned - sum(index.samples.values()), notes=_notes(samples), wall=WALL,
-            balance=_balance(index),
+            lost=found.lost, notes=_notes(samples), wall=WALL, balance=_balance(index),
             ignored=runs.begun(library.run.path).get("ignored", {}),
-            binary=any(trial.task == "binary" for trial in trials), columns=columns, truth=truth,
-            **plots,
+            binary=any(t.metrics and t.of.task == "binary" for t in trials),
+            columns=columns, truth=truth, **plots,
         )  # fmt: skip
 
 
@@ -72,52 +76,32 @@ def render(**given: Any) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    jinja.filters |= {"duration": duration, "share": _share}
+    jinja.filters |= {"duration": duration}
     return jinja.get_template("report.html.j2").render(**given)
 
 
-def _share(value: float | None) -> str:
-    """A score with three digits; a dash where there is nothing to score."""
-    return "–" if value is None or value != value else f"{value:.3f}"
-
-
-def _plots(
-    samples: Sequence[Kept], trials: Sequence[Trial], stages: Stages, config: Config
-) -> dict[str, list[Plot]]:
+def _plots(found: Findings) -> dict[str, list[Plot]]:
     from training import report_statistics
 
-    kept = [item for item in samples if item.split != "filtered"]
-    found: dict[str, list[Plot]] = {"statistics": [], "scores": [], "times": []}
+    trials, stages = found.trials, found.stages
+    kept = [item for item in found.samples if item.split != "filtered"]
+    plots: dict[str, list[Plot]] = {
+        "statistics": [], "curves": [], "times": [],
+        "confusions": [report_learning.confusion(trial.name, trial.metrics) for trial in trials
+                       if trial.metrics and trial.of.task == "semantic"
+                       and trial.metrics.confusion],
+        "severity": report_severity.plots(found.scores.get("severity", ())),
+    }  # fmt: skip
     if any(item.sample.edits for item in kept):
-        found["statistics"] = report_statistics.plots(kept, config)
+        plots["statistics"] = report_statistics.plots(kept, found.config)
     if any(trial.curve and trial.curve.loss for trial in trials):
-        found["scores"].append(report_charts.losses(trials))
-    found["scores"] += [report_charts.confusion(t) for t in trials if t.task == "semantic"]
+        plots["curves"].append(report_learning.losses(trials))
+    if any(trial.curve and trial.curve.checks for trial in trials):
+        plots["curves"].append(report_learning.checks(trials))
     if stages.bars:
-        colours = report_pictures.colours(config)
-        found["times"] = [report_charts.timeline(stages, colours), report_charts.seconds(stages)]
-    return found
-
-
-def _facts(config: Config, index: IndexFacts, stages: Stages) -> list[tuple[str, str]]:
-    versions = [f"Python {platform.python_version()}"]
-    for name in PACKAGES:
-        try:
-            versions.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    families = ", ".join(f"{name} = {label}" for name, label in sorted(
-        config.families.items(), key=lambda item: item[1]))  # fmt: skip
-    work = sum(group.seconds for group in stages.groups)
-    return [
-        ("dataset digest", index.digest), ("config digest", config.digest()),
-        ("code digest", ", ".join(stages.codes)), ("seed", str(config.seed)),
-        ("pictures", f"{config.bases.resolution} × {config.bases.resolution} px, "
-                     f"{config.samples:,} planned, {config.shards:,} shards"),
-        ("labels", families), ("weights", config.editing.weights),
-        ("wall time", f"{duration(stages.wall)}, {WALL}; {duration(work)} of process time"),
-        ("report by", ", ".join(versions)),
-    ]  # fmt: skip
+        colours = report_pictures.colours(found.config)
+        plots["times"] = [report_charts.timeline(stages, colours), report_charts.seconds(stages)]
+    return plots
 
 
 def _edits(samples: Sequence[Kept]) -> int:
@@ -134,11 +118,6 @@ def _balance(index: IndexFacts) -> list[tuple[str, list[Share]]]:
     return [(quota, list(rows)) for quota, rows in groupby(index.balance, lambda row: row.quota)]
 
 
-def _untouched(trials: Sequence[Trial]) -> dict[str, float]:
-    """The accuracy of calling every pixel untouched: what any detector has to beat."""
-    return {trial.name: 1 - trial.metrics.edited_pixel_fraction for trial in trials}
-
-
 def _notes(samples: Sequence[Kept]) -> list[tuple[str, str]]:
     """(photograph, what ingest noted about it), each once."""
     found = {(k.sample.source.file, note) for k in samples for note in k.sample.source.notes}
@@ -148,6 +127,8 @@ def _notes(samples: Sequence[Kept]) -> list[tuple[str, str]]:
 def _models(config: Config) -> list[tuple[str, str, ModelCard]]:
     """(role, name, card) of every model of the run."""
     wanted: list[tuple[Role, str, str]] = [("editors", "editor", name) for name in config.families]
+    wanted += [("editors", "stand-in of an editor", name) for name in config.replays]
     wanted.append(("vlms", "language model", config.vlm))
     wanted.append(("segmenters", "segmenter", config.segmenter))
+    wanted += [("detectors", "detector", name) for name in config.detectors]
     return [(said, name, card(role, name)) for role, said, name in wanted]

@@ -13,7 +13,8 @@ from pipeline.documents import Edit
 from pipeline.manifest import Rejected
 from training import report_data as data
 from training import report_pictures as pictures
-from training.report_data import Kept, Library, Trial
+from training.report_data import Kept, Library
+from training.report_trials import Trial, prediction
 
 ROWS, STRIP, COLUMNS = 12, 8, 8
 
@@ -116,7 +117,7 @@ def _story(library: Library, kept: Kept) -> list[Tile]:
         found.append(Tile(
             "turn", f"turn {edit.turn}", _details(edit, name), *_photo(image),
             colour=pictures.colour(edit.label), family=edit.family, what=_what(edit, name),
-            prompt=edit.prompts[-1], path=path, traced=traced))  # fmt: skip
+            prompt=edit.prompts[-1] if edit.prompts else "", path=path, traced=traced))  # fmt: skip
     return found
 
 
@@ -145,10 +146,11 @@ def _maps(library: Library, kept: Kept, trials: Sequence[Trial]) -> list[Tile]:
     found = [Tile("truth", "truth", title, pictures.map_uri(labels), labels.shape[0],
                   what="last painter wins")]  # fmt: skip
     for trial in trials if kept.split == "val" else ():
-        guess = data.prediction(library, kept, trial)
+        guess = prediction(library, kept, trial)
         if guess is not None:
-            uri = pictures.map_uri(guess, trial.task == "binary")
+            uri = pictures.map_uri(guess, trial.of.task == "binary")
             said = f"{(guess > 0).mean():.0%} called edited"
             found.append(Tile("guess", "predicted", f"{trial.name}: {said}", uri,
-                              guess.shape[0], what=f"{trial.task}, {trial.detector}"))  # fmt: skip
+                              guess.shape[0],
+                              what=f"{trial.of.task}, {trial.of.detector}"))  # fmt: skip
     return found

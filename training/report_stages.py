@@ -29,6 +29,8 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     peak: int = 0
+    hosts: set[str] = field(default_factory=set)
+    models: set[str] = field(default_factory=set)
     rated: bool = False
     phases: Counter[str] = field(default_factory=Counter)
     bars: list[tuple[float, float, str]] = field(default_factory=list)
@@ -41,6 +43,8 @@ class Tally:
         self.counts += manifest.counts()
         self.seconds += attempt.seconds
         self.peak = max(self.peak, attempt.peak_rss_mib)
+        self.hosts |= {attempt.host} - {""}
+        self.models |= {manifest.model} - {""}
         self.rated |= any(key.isdigit() for key in manifest.ids_in)
         self.phases.update(attempt.phases)
         self.rejected += manifest.rejected
@@ -53,6 +57,8 @@ class Tally:
         self.shards, self.seconds = self.shards + other.shards, self.seconds + other.seconds
         self.counts += other.counts
         self.peak = max(self.peak, other.peak)
+        self.hosts |= other.hosts
+        self.models |= other.models
         self.rated |= other.rated
         self.phases += other.phases
         self.bars += other.bars
@@ -70,8 +76,11 @@ class Tally:
 
 @dataclass(frozen=True)
 class Stages:
+    """`codes` and `seeds` are the digests of code and the schemes of seeds that manifests name."""
+
     groups: tuple[Tally, ...]
     codes: tuple[str, ...]
+    seeds: tuple[str, ...] = ()
 
     @property
     def stages(self) -> Iterable[Tally]:
@@ -94,6 +103,7 @@ def collect(run: RunFolder, config: Config) -> Stages:
     """Every stage above this one, in the order of the DAG; shards without a manifest left out."""
     groups: dict[str, Tally] = {}
     codes: set[str] = set()
+    seeds: set[str] = set()
     for stage in dag(config):
         if stage.module == "training.report":
             continue
@@ -103,8 +113,10 @@ def collect(run: RunFolder, config: Config) -> Stages:
                 manifest = run.manifest(stage.name, shard)
                 tally.add(manifest)
                 codes.add(manifest.code)
+                seeds.add(manifest.seeds)
         groups.setdefault(_group(stage), Tally(_group(stage))).fold(tally)
-    return Stages(tuple(groups.values()), tuple(sorted(codes)))
+    schemes = tuple(sorted(seeds - {""}))
+    return Stages(tuple(groups.values()), tuple(sorted(codes)), schemes)
 
 
 def _pairs(stage: Stage) -> Iterable[tuple[str, str]]:
@@ -112,10 +124,14 @@ def _pairs(stage: Stage) -> Iterable[tuple[str, str]]:
 
 
 def _group(stage: Stage) -> str:
-    """`edit-1-sdxl` -> `edit-1-*`: stages that differ in their family or split only."""
-    for name, value in _pairs(stage):
-        if name in ("--family", "--split"):
-            return stage.name.removesuffix(value) + "*"
+    """`edit-1-sdxl` -> `edit-1-*`: stages that differ in their family, split or detector only."""
+    given = dict(_pairs(stage))
+    if "--detector" in given:
+        kind = "train" if stage.module.endswith("train") else f"evaluate-{given['--protocol']}"
+        return f"{kind}-*"
+    for name in ("--family", "--split"):
+        if name in given:
+            return stage.name.removesuffix(given[name].replace("_", "-")) + "*"
     return stage.name
 
 

@@ -115,6 +115,8 @@ def _bases(samples: Sequence[Kept], config: Config) -> Plot:
     counts = Counter(kept.sample.source.base for kept in samples)
     share = config.bases.ai_share
     rows = [("real photograph", counts["real"], 1 - share), ("AI-made", counts["ai"], share)]
+    rest = sum(n for base, n in counts.items() if base not in ("real", "ai"))
+    rows += [("not known", rest, 0.0)] if rest else []
     return _targets("(e) Pictures by what lies beneath", f"{share:.1%} are planned to be AI-made "
                     "from a caption.", rows)  # fmt: skip
 

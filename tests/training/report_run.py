@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,24 +17,27 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline import protocols
 from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import (
+    Check,
     Credit,
     Curve,
     Edit,
     History,
     IndexFacts,
-    Metrics,
     Region,
     Regions,
     Sample,
     Score,
+    Scores,
     Share,
     Source,
 )
 from pipeline.loop import members
 from pipeline.manifest import Rejected
+from pipeline.protocols import PROTOCOLS, Trial
 from pipeline.records import (  # fmt: skip
     Assembled,
     Edited,
@@ -47,6 +50,7 @@ from pipeline.records import (  # fmt: skip
     Trained,
 )
 from pipeline.shards import RunFolder, Writer
+from tests.training import report_scores
 
 PHOTOS = Path(__file__).parents[1] / "data" / "photos" / "images"
 NAMES = ("sd2", "sd35", "sdxl", "flux", "glide", "kolors", "hunyuan", "kandinsky")
@@ -63,13 +67,15 @@ Columns = dict[tuple[str, int], dict[str, Any]]
 
 @dataclass
 class Recipe:
-    """What is special about a run."""
+    """What is special about a run: `every` has detectors and scores of every protocol, by hand;
+    `said` are notes of its evaluations."""
 
     samples: int = 24
     val: bool = True
     edits: bool = True
     filtered: bool = True
     detectors: bool = True
+    every: bool = False
     weights: Literal["tiny", "local"] = "tiny"
     hostile: bool = False
     later: float = 0.0
@@ -77,6 +83,7 @@ class Recipe:
     ignored: dict[str, int] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("binary", "semantic")
     notes: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
     columns: Columns = field(default_factory=lambda: defaultdict(dict))
     rejected: dict[tuple[str, int], list[Rejected]] = field(
         default_factory=lambda: defaultdict(list)
@@ -87,12 +94,24 @@ class Recipe:
 
 
 def config_of(recipe: Recipe) -> Config:
-    section = {"encoder": "resnet18", "size": 64, "steps": 4, "batch": 4, "device": "cpu",
-               "tasks": recipe.tasks}  # fmt: skip
+    section = {"encoder": "resnet18", "pretrained": False, "size": 64, "steps": 4, "batch": 4,
+               "device": "cpu", "tasks": recipe.tasks}  # fmt: skip
+    sections: dict[str, Any] = {"deeplabv3plus": section} if recipe.detectors else {}
+    also: dict[str, Any] = {}
+    if recipe.every:
+        plain = {"device": "cpu", "tasks": recipe.tasks}
+        sections |= {"fcn8s": {**plain, "size": 512, "encoder": "vgg16"}}
+        sections |= {name: {**plain, "tasks": ("image",)}
+                     for name in ("cnnspot", "universalfakedet")}  # fmt: skip
+        also = {
+            "protocols": {name: () for name in PROTOCOLS}, "replays": {"sdxl_lora": "sdxl"},
+            "holdouts": (("flux", "hunyuan"), ("sd2", "sd35")),
+            "reals": {"unedited": 8, "negatives": 8},
+        }  # fmt: skip
     return Config.model_validate({
         "profile": "demo", "samples": recipe.samples, "shard_size": SHARD, "families": FAMILIES,
         "bases": {"resolution": SIZE, "ai_share": 0.125}, "editing": {"weights": recipe.weights},
-        "detectors": {"deeplabv3plus": section} if recipe.detectors else {},
+        "detectors": sections, **also,
     })  # fmt: skip
 
 
@@ -228,34 +247,55 @@ def _mask(number: int, region: int) -> NDArray[np.bool_]:
 
 
 def _detectors(recipe: Recipe, config: Config) -> None:
-    """A semantic detector that shifts the truth a little, and a binary one."""
-    from training import metrics
-
+    """Detectors of every protocol of the config, each as committed by a stage."""
     val = {key: record for (name, _), found in sorted(recipe.columns.items())
            if name == "assemble-val" for key, record in found.items()}  # fmt: skip
-    tasks: Sequence[tuple[str, Callable[[Any], Any], tuple[str, ...]]] = (
-        ("binary", lambda mask: (mask > 0).astype(np.uint8), ("edited",)),
-        ("semantic", lambda mask: mask, tuple(FAMILIES)),
-    )
-    for task, view, names in (one for one in tasks if one[0] in recipe.tasks):
-        truth = {key: view(record.mask)[::2, ::2] for key, record in val.items()}
-        guess = {key: np.roll(labels, 3, axis=1) for key, labels in truth.items()}
-        matrix = np.zeros((len(names) + 1,) * 2, np.int64)
-        for key, labels in truth.items():
-            matrix += metrics.confusion(labels, guess[key], len(names) + 1)
-        seen = bool(matrix.sum())
-        scores = Metrics(
-            detector="deeplabv3plus", task=task, split="val", size=SIZE // 2, samples=len(val),
-            accuracy=metrics.accuracy(matrix) if seen else 0.0, accuracy_foreground=0.5, miou=0.4,
-            bf1=0.3, bf1_tolerance_px=2, iou=dict(zip(names, metrics.iou(matrix)[1:], strict=True)),
-            edited_pixel_fraction=metrics.edited_pixel_fraction(matrix) if seen else 0.0,
-            confusion=tuple(tuple(int(n) for n in row) for row in matrix),
-        )  # fmt: skip
-        curve = Curve(
-            detector="deeplabv3plus", task=task, encoder="resnet18", classes=len(names) + 1,
-            size=64, resampler="", steps=400, batch=4, processes=1, samples=9, seconds=1.0,
-            loss=tuple(2.2 * 0.99**i + 0.1 for i in range(400)),
-        )  # fmt: skip
-        recipe.columns[f"train-deeplabv3plus-{task}", 0]["model"] = Trained(b"weights", curve)
-        found: dict[str, Any] = {key: Evaluated(prediction=labels) for key, labels in guess.items()}
-        recipe.columns[f"evaluate-deeplabv3plus-{task}", 0] = {**found, "scores": Evaluated(scores)}
+    tasks: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
+        "binary": (lambda mask: (mask > 0).astype(np.uint8), ("edited",)),
+        "semantic": (lambda mask: mask, tuple(FAMILIES)),
+    }
+    for trial in protocols.trials(config):
+        curve = _curve(recipe, config, trial)
+        recipe.columns[f"train-{trial.name}", 0]["model"] = Trained(b"weights", curve)
+    for name, asked in protocols.evaluations(config).items():
+        for trial in asked:
+            rows = tuple(row.model_copy(update={"notes": (*row.notes, *recipe.said)})
+                         for row in report_scores.rows(config, name, trial))  # fmt: skip
+            found: dict[str, Any] = {}
+            if name == "table2":
+                found, plain = _predicted(val, *tasks[trial.task])
+                rows = (rows[0].model_copy(update=plain), *rows[1:])
+            found["scores"] = Evaluated(scores=Scores(rows=rows))
+            recipe.columns[f"evaluate-{name}-{trial.name}", 0] = found
+
+
+def _predicted(
+    val: dict[str, Any], view: Callable[[Any], Any], names: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Label maps of a detector that shifts the truth, and what is counted of them."""
+    from training import metrics
+
+    truth = {key: view(record.mask)[::2, ::2] for key, record in val.items()}
+    guess = {key: np.roll(labels, 3, axis=1) for key, labels in truth.items()}
+    matrix = np.zeros((len(names) + 1,) * 2, np.int64)
+    for key, labels in truth.items():
+        matrix += metrics.confusion(labels, guess[key], len(names) + 1)
+    counted = {
+        "samples": len(val), "iou": dict(zip(names, metrics.iou(matrix)[1:], strict=True)),
+        "confusion": tuple(tuple(int(n) for n in row) for row in matrix),
+    }  # fmt: skip
+    return {key: Evaluated(prediction=labels) for key, labels in guess.items()}, counted
+
+
+def _curve(recipe: Recipe, config: Config, trial: Trial) -> Curve:
+    """A loss that falls, three looks at the dev slice; the second was the best."""
+    section = config.detectors[trial.detector]
+    labels = {"untouched": 0, **(config.families if trial.task == "semantic" else {"edited": 1})}
+    return Curve(
+        detector=trial.detector, task=trial.task, subset=trial.subset, labels=labels,
+        encoder=section.encoder or "resnet50", classes=len(labels), size=section.size,
+        resampler="", recipe={"source": recipe.text(1)}, steps=400, batch=4, processes=1,
+        samples=9, seconds=40.0, waited=1.0, device="a processor", best_step=200,
+        loss=tuple(2.2 * 0.99**i + 0.1 for i in range(400)),
+        checks=tuple(Check(step=s, score=v) for s, v in ((100, 0.3), (200, 0.6), (400, 0.5))),
+    )  # fmt: skip

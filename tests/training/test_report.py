@@ -18,11 +18,14 @@ from pipeline.config import Config
 from pipeline.errors import TRANSIENT, guard
 from pipeline.shards import Row, RunFolder, join
 from tests.training.report_run import FAMILIES, HOSTILE, Recipe, build
-from training import report, report_data, report_pictures, report_sheet
+from training import report, report_data, report_pictures, report_sheet, report_trials
 
 SECTIONS = (
-    "samples", "filtered", "statistics", "balance", "scores", "stages", "rejects", "credits",
+    "samples", "filtered", "statistics", "balance", "scores", "predictions", "training",
+    "provenance", "stages", "rejects", "credits",
 )  # fmt: skip
+#: Those that say when something ran, or how long.
+TIMED = {"stages", "provenance"}
 
 
 class Parsed(HTMLParser):
@@ -96,7 +99,7 @@ def test_every_family_is_shown_and_val_comes_first(html: str) -> None:
 
 
 def test_scores_stages_rejects_and_credits_are_told(html: str) -> None:
-    assert "bF1@2px" in section(html, "scores") and "0.400" in section(html, "scores")
+    assert "bF1 at 2 px" in section(html, "scores")
     stages = section(html, "stages")
     assert "<summary>edit-1-*</summary>" in stages and ">edit-1-kandinsky<" in stages
     rejects = section(html, "rejects")
@@ -162,7 +165,7 @@ def test_pictures_are_pictures_and_plots_have_words(html: str) -> None:
         assert head == "data:image/png;base64" and img["alt"]
         Image.open(io.BytesIO(base64.b64decode(data))).load()
     plots = [svg for svg in parsed.having("svg") if svg.get("role") == "img"]
-    assert len(plots) == 6 + 2 + 2 and all(svg["aria-label"] for svg in plots)
+    assert len(plots) == 6 + 1 + 2 + 2 and all(svg["aria-label"] for svg in plots)
     assert "<metadata" not in html and html.count("<style") == 1
 
 
@@ -170,7 +173,7 @@ def test_the_same_run_gives_the_same_page_but_for_times(html: str, tmp_path: Pat
     assert made(tmp_path / "same", Recipe()) == html
     later = made(tmp_path / "later", Recipe(later=5e5))
     for name in SECTIONS:
-        assert (section(later, name) == section(html, name)) == (name != "stages"), name
+        assert (section(later, name) == section(html, name)) == (name not in TIMED), name
 
 
 @pytest.mark.parametrize(
@@ -323,7 +326,7 @@ def test_a_column_is_a_kind_of_picture(run: Path) -> None:
     config: Config = read_run(run)
     library = report_data.Library(RunFolder(run), config)
     samples = list(report_data.samples(library))
-    trials = report_data.trials(library)
+    trials = report_trials.trials(library, report_trials.scores(library))
     cards = report_sheet.sheet(library, samples, trials, {})
     assert report_sheet.grid(cards) == (7, "5")
     assert report_sheet.grid([]) == (5, "2")

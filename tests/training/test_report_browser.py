@@ -93,8 +93,8 @@ def test_everything_is_seen_at_any_width(
     assert body
     found: dict[str, Any] = json.loads(html.unescape(body[1]))
     assert len(found["pictures"]) == text.count("<img ") > 40 and all(found["pictures"])
-    assert len(found["sections"]) == 8 and found["scripts"] == 0
-    assert len(found["plots"]) == 10 and min(found["plots"]) > 100
+    assert len(found["sections"]) == 11 and found["scripts"] == 0
+    assert len(found["plots"]) == 11 and min(found["plots"]) > 100
     assert found["overflow"] <= 0
     assert found["sticky"] == "sticky"
     assert complaints(log) == []
