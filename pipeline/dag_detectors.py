@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline import protocols, records
+from pipeline.cards import card
 from pipeline.config import Config
 from pipeline.protocols import Trial
 from pipeline.stage import Stage
@@ -48,4 +49,5 @@ def report_stage(config: Config, reads: Sequence[str]) -> Stage:
 
 
 def _gib(config: Config, trial: Trial) -> int:
-    return 0 if config.detectors[trial.detector].device == "cpu" else 24
+    on_cpu = config.detectors[trial.detector].device == "cpu"
+    return 0 if on_cpu else card("detectors", trial.detector).gpu_gib
