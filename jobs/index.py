@@ -1,6 +1,6 @@
 """Audit the dataset, then commit its index: one row per edit, and the dataset's digest.
 
-    in    the three splits; every manifest above them
+    in    the three splits, the photographs that nobody edited; every manifest above them
     out   index.json (IndexFacts), edits.parquet
     run   python -m jobs.index --run runs/demo
 
@@ -20,7 +20,7 @@ from pipeline.audit import Audit, audit, dataset_digest
 from pipeline.balance import Tally
 from pipeline.config import Config
 from pipeline.datacard import SPLITS
-from pipeline.documents import Credit, IndexFacts, Sample, Share
+from pipeline.documents import Credit, IndexFacts, Real, Sample, Share, Source
 from pipeline.errors import CorruptData, InputError, NotReady, guard
 from pipeline.loop import Clock, publish
 from pipeline.publish import tar_name
@@ -75,14 +75,26 @@ def gather(run: RunFolder, config: Config, tally: Tally) -> tuple[bytes, tuple[C
                 if split != "filtered":
                     tally.keep(sample)
                 found += edits.rows(key, split, tar_name(split, shard), sample, reason)
-                if (source := sample.source).base != "ai":
-                    file = IMPORTED if source.base == "unknown" else source.file
-                    used[Credit(file=file, licence=source.licence, author=source.author,
-                                url=source.url, samples=0)] += 1  # fmt: skip
+                if sample.source.base != "ai":
+                    used[_credit(sample.source)] += 1
             tables.append(edits.table(found))
+    for real in unedited(run, config):
+        used[_credit(real.source)] += 1
     ordered = sorted(used.items(), key=lambda item: (item[0].file, item[0].url))
     credits_ = tuple(one.model_copy(update={"samples": n}) for one, n in ordered)
     return edits.parquet(tables), credits_
+
+
+def unedited(run: RunFolder, config: Config) -> Iterator[Real]:
+    for shard in range(config.real_shards):
+        for row in join(run, ("reals",), shard).rows.values():
+            yield row.get("real", "Real")
+
+
+def _credit(source: Source) -> Credit:
+    file = IMPORTED if source.base == "unknown" else source.file
+    return Credit(file=file, licence=source.licence, author=source.author, url=source.url,
+                  samples=0)  # fmt: skip
 
 
 def check(found: Audit, samples: Mapping[str, int], config: Config) -> None:
@@ -106,41 +118,57 @@ def check(found: Audit, samples: Mapping[str, int], config: Config) -> None:
 def facts(
     config: Config, found: Audit, digest: str, shards: dict[str, tuple[str, ...]],
     samples: dict[str, int], sources: tuple[Credit, ...], balance: tuple[Share, ...],
+    reals: dict[str, int],
 ) -> IndexFacts:  # fmt: skip
     """Nothing of this machine, and nothing that the dataset does not depend on."""
     made = config.model_dump(
-        mode="json", exclude={"photos": True, "local": True, "detectors": True,
+        mode="json", exclude={"photos": True, "local": True, "detectors": True, "protocols": True,
+                              "holdouts": True,
                               "editing": {"folder"}, "imported": {"path"}})  # fmt: skip
     labels = dict(sorted(config.families.items(), key=lambda item: item[1]))
     return IndexFacts(
-        digest=digest, shards=shards, samples=samples, profile=config.profile,
+        digest=digest, shards=shards, samples=samples, reals=reals, profile=config.profile,
         weights=config.editing.weights, labels=labels, planned=config.samples,
         declined=declined(found), sources=sources, config=made, balance=balance,
     )  # fmt: skip
 
 
+def above(config: Config) -> frozenset[str]:
+    """The stages that the index stands on; turns that are painted again are none of them."""
+    reads = {stage.name: stage.reads for stage in dag.dag(config)}
+    found, left = set[str](), ["index"]
+    while left:
+        new = set(reads[left.pop()]) - found
+        found |= new
+        left += new
+    return frozenset(found)
+
+
 def index(here: Context, clock: Clock) -> tuple[Indexed, dict[str, str]]:
     """The index, and the tar digest of every shard it speaks of, each read to the last byte."""
-    above = [stage.name for stage in dag.dag(here.config) if stage.scope == "shard"]
+    run, config = here.run, here.config
     with clock.phase("audit"):
-        found = audit(here.run.path, frozenset(above))
+        found = audit(run.path, above(config))
     samples = {split: found.stages[f"assemble-{split}"].out for split in SPLITS}
-    check(found, samples, here.config)
+    check(found, samples, config)
     with clock.phase("verify"):
-        for split in SPLITS:
-            for shard in range(here.config.shards):
-                here.run.verify(here.run.manifest(f"assemble-{split}", shard))
-    digest, shards = dataset_digest(here.run, here.config)
+        digest, shards = dataset_digest(run, config)
+        datasets = {name: f"assemble-{name}" if name in SPLITS else name for name in shards}
+        for name, found_ in shards.items():
+            for shard in range(len(found_)):
+                run.verify(run.manifest(datasets[name], shard))
     parents = {
-        f"assemble-{split}/{i:05d}": sha for split in SPLITS for i, sha in enumerate(shards[split])
+        f"{datasets[name]}/{i:05d}": sha for name in shards for i, sha in enumerate(shards[name])
     } | {
-        f"{name}/{i:05d}": here.run.manifest(name, i).sha256
-        for name in (*planned(here.config), *(() if here.config.imported else ("score",)))
-        for i in range(here.config.shards)
+        f"{name}/{i:05d}": run.manifest(name, i).sha256
+        for name in (*planned(config), *(() if config.imported else ("score",)))
+        for i in range(config.shards)
     }
     with clock.phase("read"):
-        table, sources = gather(here.run, here.config, tally := Tally(here.config))
-    known = facts(here.config, found, digest, shards, samples, sources, tally.shares())
+        table, sources = gather(run, config, tally := Tally(config))
+        reals = Counter(f"{real.part}-{real.source.split}" for real in unedited(run, config))
+    known = facts(config, found, digest, shards, samples, sources, tally.shares(),
+                  dict(sorted(reals.items())))  # fmt: skip
     return Indexed(known, table), parents
 
 

@@ -22,6 +22,7 @@ import jobs.ingest
 import jobs.plan
 import jobs.prompt
 import jobs.propose
+import jobs.reals
 import jobs.replay
 import jobs.score
 import jobs.segment

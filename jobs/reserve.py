@@ -85,7 +85,7 @@ def _distinct(
         needed = sum(count for which, count in demand.items() if which[1] == split)
         if needed > len(sources):
             return None
-    return demand if config.samples + sum(demand.values()) <= len(order) else None
+    return demand if _made(config) + sum(demand.values()) <= len(order) else None
 
 
 def _shared(
@@ -93,7 +93,7 @@ def _shared(
 ) -> dict[tuple[Part, Split], int]:
     """The share of each split's photographs that the unedited pictures have in all pictures, and of
     that the share of each part; one at least, and one at least is left for samples."""
-    total, reals = config.samples + config.reals.total, config.reals.total
+    total, reals = _made(config) + config.reals.total, config.reals.total
     if config.bases.crops == "centre":
         there = sum(len(sources) for sources in sides.values())
         raise _too_few(config, f"there are {there} photographs ({len(sides['train'])} in train, "
@@ -114,9 +114,14 @@ def _shared(
     return taken
 
 
+def _made(config: Config) -> int:
+    """The samples that are made from photographs; those of an imported dataset are not."""
+    return 0 if config.imported else config.samples
+
+
 def _too_few(config: Config, why: str, also: str = "") -> ConfigError:
     return ConfigError(
         f"reals: {config.reals.unedited} unedited and {config.reals.negatives} negatives are asked "
-        f"for beside {config.samples} samples, but {why}: give more photographs, or lower "
+        f"for beside {_made(config)} samples, but {why}: give more photographs, or lower "
         f"reals or samples{also}"
     )

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from pipeline import reading
 from pipeline.config import Config
-from pipeline.conservation import conservation
+from pipeline.conservation import conservation, untouched
 from pipeline.dag import checked
 from pipeline.documents import Doc, Split
 from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
@@ -65,11 +65,15 @@ def audit(path: Path, only: frozenset[str] | None = None, verify: bool = False) 
 
 
 def dataset_digest(run: RunFolder, config: Config) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """The digest of the dataset: over the ordered tar digests of every split."""
+    """The digest of the dataset: over the ordered tar digests of every split, then of the
+    photographs that nobody edited, if there are any."""
     shards: dict[str, tuple[str, ...]] = {}
     for split in ("train", "val", "filtered"):
         name = f"assemble-{split}"
         shards[split] = tuple(run.manifest(name, i).sha256 for i in range(config.shards))
+    if config.real_shards:
+        reals = range(config.real_shards)
+        shards["reals"] = tuple(run.manifest("reals", i).sha256 for i in reals)
     text = "\n".join(f"{split} {sha}" for split in shards for sha in shards[split])
     return hashlib.sha256(text.encode()).hexdigest(), shards
 
@@ -92,10 +96,15 @@ class _Auditor:
         self.faults: list[str] = []
 
     def verdict(self) -> Audit:
-        sharded = [stage for stage in self.stages if stage.scope == "shard"]
+        sharded = [one for one in self.stages if (one.scope, one.of) == ("shard", "samples")]
+        apart = [one for one in self.stages if (one.scope, one.of) == ("shard", "reals")]
         for shard in range(self.config.shards):
             here = self._load(sharded, shard)
             self.faults += conservation(self.run, self.config, sharded, here, shard, self.sides)
+        seen: dict[str, Split] = {}
+        for shard in range(self.config.real_shards):
+            here = self._load(apart, shard)
+            self.faults += untouched(self.run, self.config, apart, here, shard, self.sides, seen)
         self._load([stage for stage in self.stages if stage.scope == "run"], 0)
         digest = ""
         if not self.missing and not self.faults and ("index", 0) in self.digests:

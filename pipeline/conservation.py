@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.config import Config
-from pipeline.documents import Plan, Sample, Source, Split
+from pipeline.documents import Plan, Real, Sample, Source, Split
 from pipeline.errors import CorruptData
 from pipeline.manifest import Manifest
 from pipeline.shards import Joined, RunFolder
@@ -85,6 +85,52 @@ def conservation(
             expected = {key for key in there if known.answers(stage, key)}
         found += _faults(f"{stage.name} shard {shard:05d}", expected, set(here[stage.name].ids_in))
     return found
+
+
+def untouched(
+    run: RunFolder, config: Config, stages: list[Stage], here: Mapping[str, Manifest], shard: int,
+    samples: Mapping[str, Split], sides: dict[str, Split],
+) -> list[str]:  # fmt: skip
+    """The faults of one shard of photographs that nobody edits. `samples` has the split of every
+    source of the samples; `sides`, that of every source seen so far, grows."""
+    found: list[str] = []
+    for stage in stages:
+        if stage.name not in here:
+            continue
+        manifest = here[stage.name]
+        found += _faults(f"{stage.name} shard {shard:05d}", set(stage.keys(config, shard)),
+                         set(manifest.ids_in))  # fmt: skip
+        try:
+            rows = Joined(run, (manifest,)).rows
+            reals: dict[str, Real] = {key: row.get("real", "Real") for key, row in rows.items()}
+        except CorruptData as error:
+            found.append(str(error))
+            continue
+        wrong: dict[str, list[str]] = {}
+        for key, real in reals.items():
+            if why := _misplaced(config, key, real, samples, sides):
+                wrong.setdefault(why, []).append(key)
+        found += [
+            f"{stage.name} shard {shard:05d} has {len(keys)} pictures {why}, such as {keys[0]} of "
+            f"{reals[keys[0]].source.source_id!r}: begin a new run with another --out"
+            for why, keys in wrong.items()
+        ]
+    return found
+
+
+def _misplaced(
+    config: Config, key: str, real: Real, samples: Mapping[str, Split], sides: dict[str, Split]
+) -> str:
+    """What is wrong about a photograph that nobody edits, "" if nothing is."""
+    source = real.source
+    if source.source_id in samples:
+        return "of sources that samples are made from"
+    if sides.setdefault(source.source_id, source.split) != source.split:
+        return "of sources that are in the other split, too"
+    part = "unedited" if int(key) < config.samples + config.reals.unedited else "negative"
+    if real.part != part or (part == "unedited" and source.split != "train"):
+        return f"that should be {part}" + (" and in train" if part == "unedited" else "")
+    return ""
 
 
 def _leaks(known: Known, shard: int, sides: dict[str, Split]) -> list[str]:

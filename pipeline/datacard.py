@@ -30,6 +30,9 @@ SPLITS = {
     "val": "to validate with; no photograph lies in both",
     "filtered": "set apart by the judge or without an edit, not for training",
 }
+#: Shards of photographs beside the splits.
+REALS = "reals"
+PARTS = {"unedited": "to train segmentation with", "negative": "the other class of whole pictures"}
 TINY = """\
 > **Tiny random weights paint noise.** The families that made this dataset are untrained miniatures:
 > it tests the machinery, and a score on it says nothing about detection.
@@ -73,7 +76,7 @@ def readme(facts: IndexFacts) -> str:
         "## edits.parquet", "One row an edit; boxes are (x, y, width, height).",
         _table(("column", "type", "holds"), (
             (f"`{name}`", f"`{kind}`", text) for name, (kind, text) in COLUMNS.items())),
-        *_credits(facts.sources),
+        *_credits(facts.sources, bool(facts.reals)),
         "## How it was made",
         f"With the settings under `config` in `index.json`. Dataset digest `{facts.digest}`.",
     ]  # fmt: skip
@@ -81,7 +84,7 @@ def readme(facts: IndexFacts) -> str:
 
 
 def _head(facts: IndexFacts, there: Sequence[str]) -> str:
-    total = sum(facts.samples[split] for split in there)
+    total = sum(facts.samples[split] for split in there) + sum(facts.reals.values())
     sizes = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")]
     names = {"val": "validation"}
     head = {
@@ -95,6 +98,7 @@ def _head(facts: IndexFacts, there: Sequence[str]) -> str:
         "configs": [
             {"config_name": "samples", "default": True, "data_files": [
                 {"split": names.get(split, split), "path": f"{split}-*.tar"} for split in there]},
+            *([{"config_name": REALS, "data_files": f"{REALS}-*.tar"}] if facts.reals else []),
             {"config_name": "edits", "data_files": "edits.parquet"},
         ],
     }  # fmt: skip
@@ -112,10 +116,27 @@ def _splits(facts: IndexFacts, there: Sequence[str]) -> list[str]:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in facts.declined.items())
     lost = f" Neither to train nor to validate with: {reasons}." if reasons else ""
     return ["## Splits", _table(("shards", "samples", ""), rows),
-            f"{facts.planned:,} samples were planned.{lost}"]  # fmt: skip
+            f"{facts.planned:,} samples were planned.{lost}", *_reals(facts)]  # fmt: skip
 
 
-def _credits(sources: Sequence[Credit]) -> list[str]:
+def _reals(facts: IndexFacts) -> list[str]:
+    """Of the photographs beside the samples."""
+    if not facts.reals:
+        return []
+    rows = [(f"`{part}`", split, f"{facts.reals[f'{part}-{split}']:,}", PARTS[part])
+            for part in PARTS for split in ("train", "val") if f"{part}-{split}" in facts.reals
+            ]  # fmt: skip
+    return [
+        f"`{REALS}-*.tar` holds {sum(facts.reals.values()):,} photographs that nobody edited, cut "
+        "and stored as those of the samples were, with an empty `mask.png`; no sample is made from "
+        "one of them, and `real.json` says part, split and source:",
+        _table(("part", "split", "photographs", ""), rows),
+    ]
+
+
+def _credits(sources: Sequence[Credit], reals: bool) -> list[str]:
+    apart = f", but for those of `{REALS}-*.tar`" if reals else ""
+    what = "pictures" if reals else "samples"
     if not sources:
         return ["## Photographs", "None: every picture was made from a caption."]
     rows = [
@@ -125,8 +146,8 @@ def _credits(sources: Sequence[Credit]) -> list[str]:
     more = len(sources) - len(rows)
     rest = [f"{more:,} more are under `sources` in `index.json`."] if more else []
     return ["## Photographs", "Each keeps the licence of its author; all were cropped and scaled, "
-            "then painted over.",
-            _table(("file", "author", "licence", "published at", "samples"), rows), *rest,
+            f"then painted over{apart}.",
+            _table(("file", "author", "licence", "published at", what), rows), *rest,
             ]  # fmt: skip
 
 

@@ -177,7 +177,7 @@ class Sample(Doc):
 
 
 class Credit(Doc):
-    """A photograph and how many samples of the dataset were made from it."""
+    """A photograph and how many pictures of the dataset were made from it."""
 
     file: str
     licence: str = ""
@@ -204,6 +204,7 @@ class IndexFacts(Doc):
 
     `labels` are the families' values in the label maps; `weights` "tiny" means that they painted
     noise. `declined` counts by reason the planned samples that are in neither train nor val.
+    `reals` counts by part and split the photographs beside the samples that nobody edited.
     `config` is all that the dataset was made with, its defaults filled in, `balance` how far the
     plan's quotas were reached.
     """
@@ -211,6 +212,7 @@ class IndexFacts(Doc):
     digest: str
     shards: dict[str, tuple[str, ...]]
     samples: dict[str, int]
+    reals: dict[str, int] = {}
     profile: str
     weights: Literal["tiny", "local"]
     labels: dict[str, int]

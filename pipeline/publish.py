@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline import disk
 from pipeline.config import Config
-from pipeline.datacard import SPLITS, readme
+from pipeline.datacard import REALS, SPLITS, readme
 from pipeline.documents import IndexFacts
 from pipeline.manifest import Manifest
 from pipeline.protocols import trials
@@ -37,18 +37,20 @@ def everything(run: RunFolder, config: Config) -> None:
 
 
 def dataset(run: RunFolder, config: Config) -> None:
-    """Link the non-empty shards of each split, write the index and the README beside them, and
-    remove shards of ours that belong to no split any more. Other files are left alone."""
+    """Link the non-empty shards of each split and of the photographs that nobody edited, write the
+    index and the README beside them, and remove shards of ours that are none any more. Other files
+    are left alone."""
     folder = run.path / "dataset"
     folder.mkdir(exist_ok=True)
     linked = set()
-    for split in SPLITS:
-        for shard in range(config.shards):
-            manifest = run.manifest(f"assemble-{split}", shard)
+    sets = {split: (f"assemble-{split}", config.shards) for split in SPLITS}
+    for name, (dataset_, shards) in (sets | {REALS: ("reals", config.real_shards)}).items():
+        for shard in range(shards):
+            manifest = run.manifest(dataset_, shard)
             if manifest.records:
-                linked.add(tar_name(split, shard))
-                _link(run, manifest, folder / tar_name(split, shard))
-    ours = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tar")
+                linked.add(tar_name(name, shard))
+                _link(run, manifest, folder / tar_name(name, shard))
+    ours = re.compile(rf"({'|'.join((*SPLITS, REALS))})-\d{{5}}\.tar")
     for path in folder.iterdir():
         if ours.fullmatch(path.name) and path.name not in linked:
             path.unlink()

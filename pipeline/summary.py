@@ -15,7 +15,8 @@ TURNS = ("prompt-", "edit-", "replay-")
 
 
 def declined(found: Audit) -> dict[str, int]:
-    """Samples that were planned and are in neither train nor val, by reason, the frequent first."""
+    """Samples that were planned and are in neither train nor val, by reason, the frequent first.
+    Photographs that nobody was to edit are no samples."""
     return _reasons(found, of_turns=False)
 
 
@@ -27,7 +28,7 @@ def skipped(found: Audit) -> dict[str, int]:
 def _reasons(found: Audit, of_turns: bool) -> dict[str, int]:
     total: Counter[str] = Counter()
     for name, row in found.stages.items():
-        if name.startswith(TURNS) == of_turns:
+        if name != "reals" and name.startswith(TURNS) == of_turns:
             total.update(row.reasons)
     return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 

@@ -71,6 +71,14 @@ def test_nothing_to_train_on_is_said_with_what_to_change(
     )
 
 
+def test_what_the_index_stands_on_is_all_above_it_and_no_replay(standin: Config) -> None:
+    reals = config.Reals(unedited=1, negatives=1)
+    found = index.above(standin.model_copy(update={"reals": reals, "replays": {"sdxl": "clone"}}))
+    assert {"ingest", "reals", "plan", "edit-3-heal", "score", "assemble-filtered"} < found
+    assert not [name for name in found if name.startswith("replay")] and "index" not in found
+    assert index.above(standin) == found - {"reals"}
+
+
 @pytest.mark.slow
 def test_a_run_that_keeps_nothing_ends_with_78_and_loses_nothing(
     standin: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -96,7 +104,8 @@ def test_the_index_describes_its_dataset(finished: RunFolder, standin: Config) -
     )
     assert known.planned == standin.samples == sum(known.samples.values())
     assert known.config["seed"] == 7 and known.config["regions"] == standin.regions.model_dump()
-    assert {"photos", "local", "detectors"}.isdisjoint(known.config)
+    never = {"photos", "local", "detectors", "protocols", "holdouts"}
+    assert never.isdisjoint(known.config) and known.reals == {}
     text = (finished.path / "dataset" / "index.json").read_text()
     assert str(DATA) not in text and json.loads(text)["labels"] == known.labels
 

@@ -16,7 +16,7 @@ from jobs.coco import Photo, Photographs, read_photographs
 from jobs.ingest import _one as ingest_one
 from pipeline import config as configs
 from pipeline import runs
-from pipeline.config import Config
+from pipeline.config import Config, Imported
 from pipeline.documents import Real
 from pipeline.errors import ConfigError, InputError
 from pipeline.loop import members
@@ -117,6 +117,14 @@ def test_the_nine_sample_photographs_are_enough_for_the_machinery() -> None:
         ("unedited", "train"): 1, ("negative", "train"): 1, ("negative", "val"): 1,
     }  # fmt: skip
     assert len(used(config, found)) == 6
+
+
+def test_samples_of_an_imported_dataset_need_no_photograph() -> None:
+    config, found = asked(500, 8, 10, "centre"), photographs(16, 2)
+    imported = config.model_copy(update={"imported": Imported(dataset="diffseg30k")})
+    assert len({one for _, _, one in parts(imported, found)}) == 18
+    with pytest.raises(ConfigError, match="beside 500 samples, but there are 18 photographs"):
+        parts(config, found)
 
 
 def test_the_answer_does_not_depend_on_the_shard_that_is_asked() -> None:

@@ -3,15 +3,16 @@ audit of a whole run."""
 
 import io
 
+import numpy as np
 import pytest
 
 from pipeline import reading
 from pipeline.audit import Audit, audit
-from pipeline.config import Config
-from pipeline.documents import Source, Split
+from pipeline.config import Config, Reals
+from pipeline.documents import Real, Source, Split
 from pipeline.loop import members
 from pipeline.manifest import Manifest
-from pipeline.records import Sourced
+from pipeline.records import Sourced, Unedited
 from pipeline.shards import RunFolder, Writer
 
 
@@ -86,3 +87,90 @@ def test_a_bar_is_drawn_for_large_runs_in_a_terminal_only(
 
     assert "reading" in drawn(large=True, terminal=True)
     assert drawn(large=False, terminal=True) == drawn(large=True, terminal=False) == ""
+
+
+def with_reals(run: RunFolder, standin: Config, unedited: int, negatives: int) -> Config:
+    """The config of `run` with photographs that nobody edits."""
+    reals = Reals(unedited=unedited, negatives=negatives)
+    config = standin.model_copy(update={"reals": reals})
+    (run.path / "config.yaml").write_text(config.to_yaml())
+    return config
+
+
+def untouched(
+    run: RunFolder, config: Config, shard: int, sources: dict[str, tuple[str, str]], lost: int = 0
+) -> None:
+    """A shard of `reals`: source -> (part, split), the last `lost` keys forgotten."""
+    facts = {"config": config.digest(), "code": "", "model": "", "seeds": ""}
+    keys = config.real_keys(shard)
+    with Writer(run, "reals", shard) as writer:
+        for key, (name, (part, split)) in zip(keys, sources.items(), strict=True):
+            source = {"source_id": name, "split": split, "base": "real"}
+            real = Real.model_validate({"source": source, "part": part})
+            image = np.zeros((8, 8, 3), np.uint8)
+            writer.add(key, members(Unedited(image, image[..., 0], real)))
+        writer.commit(keys[: len(keys) - lost], [], {}, facts, {})
+
+
+GOOD = {"r": ("unedited", "train"), "s": ("unedited", "train"), "t": ("negative", "train"),
+        "u": ("negative", "val")}  # fmt: skip
+
+
+def reals_audited(run: RunFolder) -> Audit:
+    return audit(run.path, frozenset({"ingest", "reals"}))
+
+
+def test_unedited_photographs_are_counted_in_shards_of_their_own(
+    run: RunFolder, standin: Config
+) -> None:
+    config = with_reals(run, standin, 2, 7)
+    for shard in range(config.shards):
+        ingest(run, config, shard, "train")
+    more = {f"v{i}": ("negative", "train") for i in range(4)}
+    assert reals_audited(run).missing == tuple(
+        f"reals shard {shard:05d} is not committed" for shard in (0, 1)
+    )
+    untouched(run, config, 0, GOOD | more)
+    untouched(run, config, 1, {"w": ("negative", "val")})
+    found = reals_audited(run)
+    assert found.faults == found.missing == ()
+    assert (found.stages["reals"].shards, found.stages["reals"].taken) == (2, 9)
+    assert found.stages["ingest"].shards == config.shards
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [({"a": ("negative", "train")}, "1 pictures of sources that samples are made from, such as "
+      "00000028 of 'a'"),
+     ({"v": ("unedited", "train")}, "1 pictures that should be negative, such as 00000028 of 'v'"),
+     ({"r": ("unedited", "val")}, "1 pictures that should be unedited and in train, such as "
+      "00000024 of 'r'"),
+     ({"r": ("negative", "train")}, "1 pictures that should be unedited and in train")],
+)  # fmt: skip
+def test_an_unedited_photograph_in_the_wrong_place_is_a_fault(
+    run: RunFolder, standin: Config, changes: dict[str, tuple[str, str]], said: str
+) -> None:
+    config = with_reals(run, standin, 2, 3)
+    for shard in range(config.shards):
+        ingest(run, config, shard, "train")
+    sources = GOOD | {"v": ("negative", "train")} | changes
+    if len(sources) > 5:
+        del sources["v"]
+    untouched(run, config, 0, sources)
+    (fault,) = reals_audited(run).faults
+    assert fault.startswith("reals shard 00000 has ") and said in fault
+
+
+def test_an_unedited_photograph_in_both_splits_or_lost_is_a_fault(
+    run: RunFolder, standin: Config
+) -> None:
+    config = with_reals(run, standin, 2, 7)
+    for shard in range(config.shards):
+        ingest(run, config, shard, "train")
+    untouched(run, config, 0, GOOD | {f"v{i}": ("negative", "train") for i in range(4)})
+    untouched(run, config, 1, {"v2": ("negative", "val")}, lost=1)
+    lost, twice = reals_audited(run).faults
+    assert "reals shard 00001 lost 1 samples it should have taken: 00000032" in lost
+    assert "1 pictures of sources that are in the other split, too, such as 00000032 of 'v2'" in (
+        twice
+    )

@@ -65,6 +65,20 @@ def test_splits_labels_members_columns_and_credits_are_told() -> None:
     assert "8 missing-file, 2 low-score" in datacard.readme(facts())
 
 
+def test_photographs_that_nobody_edited_are_told_where_there_are_any() -> None:
+    bare = datacard.readme(facts())
+    assert "reals-*" not in bare and "unedited" not in bare
+    text = datacard.readme(facts(reals={"unedited-train": 5000, "negative-val": 60}))
+    rows = [[cell.strip() for cell in row] for row in tables(text)]
+    assert ["`unedited`", "train", "5,000", "to train segmentation with"] in rows
+    assert ["`negative`", "val", "60", "the other class of whole pictures"] in rows
+    assert "`reals-*.tar` holds 5,060 photographs that nobody edited" in text
+    assert "then painted over, but for those of `reals-*.tar`." in text
+    assert ["file", "author", "licence", "published at", "pictures"] in rows
+    configs = {one["config_name"]: one["data_files"] for one in head(text)["configs"]}
+    assert configs["reals"] == "reals-*.tar" and len(configs["samples"]) == 3
+
+
 def test_the_members_are_those_that_are_written() -> None:
     written = {codecs.member(name, kind) for name, (kind, _) in codecs.columns(Assembled).items()}
     assert set(datacard.MEMBERS) == written

@@ -1,15 +1,19 @@
 """Plain names for what was committed: all of it, nothing else, and again and again."""
 
+import hashlib
+import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pipeline import config, local, publish
+from pipeline.audit import audit
 from pipeline.config import Config
 from pipeline.errors import CorruptData
-from pipeline.shards import RunFolder
+from pipeline.shards import RunFolder, join
 
 DATA = Path(__file__).parent.parent / "data"
 pytestmark = pytest.mark.slow
@@ -20,6 +24,48 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     path = tmp_path_factory.mktemp("publish") / "run"
     assert local.run(config.load(str(DATA / "standin.yaml")), DATA / "photos", path) == 0
     return RunFolder(path)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run with photographs that nobody edits."""
+    path = tmp_path_factory.mktemp("reals") / "run"
+    standin = config.load(str(DATA / "standin.yaml"))
+    reals = config.Reals(unedited=3, negatives=7)
+    assert local.run(standin.model_copy(update={"reals": reals}), DATA / "photos", path) == 0
+    return RunFolder(path)
+
+
+def test_photographs_that_nobody_edited_are_published_beside_the_splits(
+    beside: RunFolder, finished: RunFolder
+) -> None:
+    reals = {name: data for name, data in files(beside).items() if name.startswith("reals")}
+    assert list(sorted(reals)) == ["reals-00000.tar", "reals-00001.tar"]
+    assert not [name for name in files(finished) if name.startswith("reals")]
+    text = files(beside)["README.md"].decode()
+    assert "holds 10 photographs that nobody edited" in text
+    assert all(f"| `{part}` | {split} | {n} |" in text for part, split, n in (
+        ("unedited", "train", 3), ("negative", "train", 6), ("negative", "val", 1)))  # fmt: skip
+    facts = json.loads(files(beside)["index.json"])
+    shas = [beside.manifest("reals", shard).sha256 for shard in (0, 1)]
+    assert facts["shards"]["reals"] == shas
+    index = beside.manifest("index", 0)
+    assert [index.parents[f"reals/0000{shard}"] for shard in (0, 1)] == shas
+    verdict = audit(beside.path)
+    assert verdict.exit_code == 0 and verdict.digest == facts["digest"]
+    assert facts["digest"] == hashlib.sha256("\n".join(
+        f"{name} {sha}" for name in ("train", "val", "filtered", "reals")
+        for sha in facts["shards"][name]).encode()).hexdigest()  # fmt: skip
+    credited = {one["file"]: one["samples"] for one in facts["sources"]}
+    photos = [row.get("real", "Real").source.file for shard in (0, 1)
+              for row in join(beside, ("reals",), shard).rows.values()]  # fmt: skip
+    assert Counter(photos).items() <= credited.items()
+
+
+def test_unedited_photographs_of_an_earlier_dataset_go(copy: RunFolder, standin: Config) -> None:
+    (copy.path / "dataset" / "reals-00000.tar").write_text("old")
+    publish.dataset(copy, standin)
+    assert "reals-00000.tar" not in files(copy)
 
 
 @pytest.fixture
