@@ -40,7 +40,7 @@ RECIPES = {
 
 
 def build(classes: int, encoder: str, weights: Path | None) -> torch.nn.Module:
-    """See `training.detectors.Module`; S must be a multiple of 32. The encoder drops paths (up to
+    """See `training.detectors.Module`; S must be a multiple of 4. The encoder drops paths (up to
     0.1) while it trains; dropout of 0.1 before the last layer, as published."""
     encoders.check("segformer", encoder, weights, REPOS)
     import segmentation_models_pytorch as smp
@@ -50,6 +50,8 @@ def build(classes: int, encoder: str, weights: Path | None) -> torch.nn.Module:
         encoder_name=encoder, encoder_weights=None, classes=classes,
         decoder_segmentation_channels=WIDTHS[encoder],
     )  # fmt: skip
+    # The library asks for multiples of 32, but the decoder brings all levels to one size anyway.
+    model.requires_divisible_input_shape = False
     model.segmentation_head = nn.Sequential(nn.Dropout2d(0.1), *model.segmentation_head)
     if weights is not None:
         encoders.fill("segformer", model.encoder, weights, ignore=("head.",))
