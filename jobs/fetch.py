@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jobs.models_hub import download, there
 from pipeline import config, store
-from pipeline.cards import Role, card
+from pipeline.cards import Role, needed
 from pipeline.config import Config
 from pipeline.errors import ConfigError, InputError, guard
 from pipeline.stage import Parser
@@ -25,16 +25,18 @@ from pipeline.store import Lock
 def main(argv: list[str]) -> int:
     parser = Parser(prog="jobs.fetch", description="fetch a model's weights", allow_abbrev=False)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--family", help="a family of the config")
+    which.add_argument("--family", help="a family of the config, or one that replays another")
     which.add_argument("--vlm", help="the config's vlm")
     which.add_argument("--segmenter", help="the config's segmenter")
+    which.add_argument("--detector", help="a detector of the config, for its encoder")
     parser.add_argument("--config", type=Path, required=True, help="the mounted config")
     args: argparse.Namespace = parser.parse_args(argv)
     chosen = config.read(args.config)
     known: dict[Role, tuple[str, str | None, list[str]]] = {
-        "editors": ("family", args.family, list(chosen.families)),
+        "editors": ("family", args.family, [*chosen.families, *chosen.replays]),
         "vlms": ("vlm", args.vlm, [chosen.vlm]),
         "segmenters": ("segmenter", args.segmenter, [chosen.segmenter]),
+        "detectors": ("detector", args.detector, list(chosen.detectors)),
     }
     for role, (key, name, names) in known.items():
         if name is None:
@@ -49,8 +51,8 @@ def main(argv: list[str]) -> int:
 def ensure(chosen: Config, role: Role, name: str) -> list[Path]:
     """The folders of a model's weights, each made if it is missing and locked if it is not."""
     root = Path(chosen.editing.folder).expanduser()
-    facts = card(role, name)
-    if chosen.editing.weights == "tiny":
+    facts = needed(chosen, role, name)
+    if chosen.editing.weights == "tiny" and role != "detectors":
         from jobs.tiny.cache import ensure as built
 
         return [built(name, root)] if facts.repos else []

@@ -12,10 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,10 +19,10 @@ from pathlib import Path
 from typing import Literal
 
 from jobs.tiny.cache import VERSION
-from pipeline import config, store
-from pipeline.cards import Role, card
+from pipeline import cards, config, store
+from pipeline.cards import Role
 from pipeline.config import Config
-from pipeline.errors import OK, CorruptData, PermanentError, outcome
+from pipeline.errors import OK, CorruptData, PermanentError
 from pipeline.reading import bar
 
 COLUMNS = ("model", "repository", "licence", "gated", "GPU GiB", "state", "size", "revision")
@@ -34,7 +30,7 @@ COLUMNS = ("model", "repository", "licence", "gated", "GPU GiB", "state", "size"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One repository of one model. `licence` is "" where the model has no card."""
+    """One repository of one model. `bytes` are those that are here, or else those of its lock."""
 
     role: Role
     name: str
@@ -43,6 +39,7 @@ class Row:
     licence: str
     gated: bool
     gpu_gib: int
+    tiny: bool
     state: Literal["missing", "present", "locked"]
     bytes: int = 0
     commit: str = ""
@@ -54,25 +51,17 @@ def main(args: argparse.Namespace) -> int:
         return fetch(chosen)
     found = list(rows(chosen))
     if args.does == "verify":
-        return verify(found, tiny=chosen.editing.weights == "tiny")
+        return verify(found)
     print(json.dumps([asdict(row) for row in found], indent=2) if args.json else table(found))
     return OK
 
 
-def used(chosen: Config) -> list[tuple[Role, str]]:
-    """The models of a profile that may have weights."""
-    return [
-        *(("editors", name) for name in chosen.families),
-        ("vlms", chosen.vlm),
-        ("segmenters", chosen.segmenter),
-    ]
-
-
 def rows(chosen: Config) -> Iterator[Row]:
+    """A line a repository of each model. Tiny weights lie apart; encoders are never tiny."""
     root = Path(chosen.editing.folder).expanduser()
-    for role, name in used(chosen):
-        facts = card(role, name)
-        below = root / VERSION / name if chosen.editing.weights == "tiny" else root
+    for role, name, facts in cards.used(chosen):
+        tiny = chosen.editing.weights == "tiny" and role != "detectors"
+        below = root / VERSION / name if tiny else root
         for repo, folder in zip(facts.repos, facts.folders(below), strict=True):
             lock = None
             with suppress(PermanentError):  # `verify` says what is wrong with it
@@ -82,25 +71,13 @@ def rows(chosen: Config) -> Iterator[Row]:
             size = sum(one.bytes for one in files.values())
             state: Literal["missing", "present", "locked"] = "present" if here else "missing"
             yield Row(role, name, repo, str(folder), facts.licence, facts.gated, facts.gpu_gib,
-                      "locked" if here and lock else state, size,
+                      tiny, "locked" if here and lock else state, size,
                       lock.commit if lock else "")  # fmt: skip
-    for name, detector in chosen.detectors.items():
-        if detector.pretrained:
-            repo = f"smp-hub/{detector.encoder}.imagenet"
-            folder = _hub_cache() / f"models--{repo.replace('/', '--')}"
-            yield Row("detectors", name, repo, str(folder), "", False, 0,
-                      "present" if any(folder.glob("snapshots/*/*")) else "missing")  # fmt: skip
-
-
-def _hub_cache() -> Path:
-    """Where the hub's client keeps what training reads: its library pins the revision itself."""
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub")).expanduser()
 
 
 def table(found: Sequence[Row]) -> str:
     lines = [COLUMNS] + [
-        (row.name, row.repo, row.licence or "not stated", "yes" if row.gated else "no",
+        (row.name, row.repo, row.licence, "yes" if row.gated else "no",
          str(row.gpu_gib or "-"), row.state, f"{row.bytes / 1e9:.2f} GB" if row.bytes else "-",
          row.commit[:12] or "-")
         for row in found
@@ -116,28 +93,22 @@ def fetch(chosen: Config) -> int:
     """Everything the profile uses, one after the other; what is there and locked stays."""
     from jobs.fetch import ensure
 
-    for role, name in used(chosen):
+    for role, name, _ in cards.used(chosen):
         for folder in ensure(chosen, role, name):
             print(f"{name}: {folder}", flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch, "config.yaml")
-        path.write_text(chosen.to_yaml())
-        for name, detector in chosen.detectors.items():
-            command = ["-m", "training.fetch", "--detector", name, "--config", str(path)]
-            if detector.pretrained and (
-                status := subprocess.run([sys.executable, *command], check=False).returncode
-            ):
-                return outcome(status)[0]
     return OK
 
 
-def verify(found: Sequence[Row], *, tiny: bool) -> int:
-    """A line a repository that is right, a line a fault; raises CorruptData if there is a fault."""
+def verify(found: Sequence[Row]) -> int:
+    """A line a folder that is right, a line a fault; raises CorruptData if there is a fault. Models
+    that read the same folder have it verified once."""
     faults = 0
-    mine = [row for row in found if row.role != "detectors"]  # the others lie in the hub's cache
-    with bar(sum(row.bytes for row in mine)) as told:
-        for row in mine:
-            if tiny and row.state == "missing":
+    folders: dict[str, Row] = {}
+    for row in found:
+        folders.setdefault(row.folder, row)
+    with bar(sum(row.bytes for row in folders.values() if row.state != "missing")) as told:
+        for row in folders.values():
+            if row.tiny and row.state == "missing":
                 print(f"-     {row.name}: tiny weights are made when they are needed")
                 continue
             said = wrong(row, told)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.editors import Editor, Family, Settings
@@ -26,21 +24,5 @@ def editor(config: Config, family: str) -> tuple[Editor, str]:
         from jobs.tiny.cache import ensure
 
         root = ensure(family, root)
-    known = digest(facts.folders(root))  # before they are read
+    known = store.digest(facts.folders(root))  # before they are read
     return module.load(root, settings), known
-
-
-def digest(folders: Iterable[Path]) -> str:
-    """sha256 (16 hex) over the names and bytes of all files below `folders`, but for hidden ones.
-
-    A folder that holds weights must have a lock and hold what it says, to the byte. One of texts,
-    such as the questions to a model, needs none.
-    """
-    total = hashlib.sha256()
-    for folder in folders:
-        found = store.survey(folder)
-        if found.weights or store.read(folder):
-            store.check(folder, found)
-        for name, entry in sorted(found.files.items(), key=lambda item: item[0].split("/")):
-            total.update(f"{folder.name}/{name}".encode() + b"\0" + bytes.fromhex(entry.sha256))
-    return total.hexdigest()[:16]

@@ -26,7 +26,7 @@ from pipeline.argo_pod import (
     volumes,
 )
 from pipeline.argo_yaml import as_yaml
-from pipeline.cards import Role, card
+from pipeline.cards import Role, used
 from pipeline.config import Config
 from pipeline.stage import Stage
 
@@ -131,21 +131,17 @@ def stage_template(stage: Stage, profile: str) -> Doc:
 
 
 def fetches(config: Config) -> list[Command]:
-    """A pod for each model with weights: it fetches or builds them where they are missing."""
-    models: list[tuple[Role, str, str]] = [
-        *(("editors", "family", name) for name in config.families),
-        ("vlms", "vlm", config.vlm),
-        ("segmenters", "segmenter", config.segmenter),
-    ]
-    found = [
-        Command(f"fetch-{name}", "jobs.fetch", (f"--{key}={name}", f"--config={CONFIG}"),
-                image="editor", config=True, family=name if key == "family" else "", online=True)
-        for role, key, name in models if card(role, name).repos
-    ]  # fmt: skip
-    return found + [
-        Command(f"fetch-{name}", "training.fetch", (f"--detector={name}", f"--config={CONFIG}"),
-                image="train", config=True, online=True)
-        for name, detector in config.detectors.items() if detector.pretrained
+    """A pod for each model with weights: it fetches or builds them where they are missing. Models
+    that read the same repositories have one pod together."""
+    keys: dict[Role, str] = {"editors": "family", "vlms": "vlm", "segmenters": "segmenter",
+                             "detectors": "detector"}  # fmt: skip
+    models: dict[tuple[str, ...], tuple[Role, str]] = {}
+    for role, name, facts in used(config):
+        models.setdefault(facts.repos, (role, name))
+    return [
+        Command(f"fetch-{name}", "jobs.fetch", (f"--{keys[role]}={name}", f"--config={CONFIG}"),
+                image="editor", config=True, family=name if role == "editors" else "", online=True)
+        for role, name in models.values()
     ]  # fmt: skip
 
 

@@ -22,8 +22,6 @@ RUN = Path("/data/runs/{{workflow.parameters.run-id}}")
 CONFIG = "/etc/palimpsest/config.yaml"
 #: The token of the model hub, in fetch pods only.
 HUB_TOKEN = "/var/run/secrets/palimpsest/hf"
-#: The model hub's cache, in which fetch pods put pretrained encoders.
-HUB_CACHE = "/models/hub"
 USER = 10001
 HOUR = 3600
 #: What a pod asks for: CPUs and memory. It is never given more than it asks for, so that a pod that
@@ -35,7 +33,7 @@ LARGE = {"jobs.index": ("1", "8Gi"), "training.report": ("1", "8Gi")}
 GPU_CPUS, GPU_EXTRA_GIB = "4", 8
 #: Hours that a pod may take before it counts as stuck and is tried again.
 HOURS = {
-    "jobs.fetch": 12, "training.fetch": 12, "jobs.generate": 48, "jobs.edit": 48,
+    "jobs.fetch": 12, "jobs.generate": 48, "jobs.edit": 48, "jobs.replay": 48,
     "jobs.propose": 48, "jobs.segment": 48, "jobs.index": 24,
     "training.train": 168, "training.evaluate": 24,
 }  # fmt: skip
@@ -129,12 +127,9 @@ def resources(module: str, image: str, gpu_gib: int = 0) -> Doc:
     return {"requests": {**asked, **gpu}, "limits": {**asked, **gpu}}
 
 
-def environment(module: str, online: bool = False) -> list[Doc]:
-    """The same for all, so that a pod computes the same bytes as a process on a laptop. Detectors
-    look for pretrained encoders in the hub's own cache."""
+def environment(online: bool = False) -> list[Doc]:
+    """The same for all, so that a pod computes the same bytes as a process on a laptop."""
     offline = {} if online else {"HF_HUB_OFFLINE": "1"}
-    if module.startswith("training."):
-        offline["HF_HOME"] = HUB_CACHE
     known = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp/cache", "MPLCONFIGDIR": "/tmp/matplotlib",
              "PYTHONUNBUFFERED": "1", **offline, **ENVIRONMENT}  # fmt: skip
     return [{"name": name, "value": value} for name, value in known.items()]
@@ -162,7 +157,7 @@ def container(module: str, args: list[str], image: str, gpu_gib: int = 0) -> Doc
         "command": ["python", "-m", module],
         "args": args,
         "ports": [{"name": "metrics", "containerPort": 9090}],
-        "env": environment(module),
+        "env": environment(),
         "resources": resources(module, image, gpu_gib),
         "volumeMounts": mounts(image),
         "securityContext": SECURITY,
@@ -192,7 +187,7 @@ def command_pod(command: Command, retried: bool = True) -> Doc:
     """The template of a pod that is no stage."""
     fetch = command.online
     main = container(command.module, list(command.args), command.image)
-    main["env"] = environment(command.module, command.online)
+    main["env"] = environment(command.online)
     main["volumeMounts"] = mounts(command.image, command.config, fetch)
     kind = command.name.split("-")[0]
     again = {"retryStrategy": retry(RETRY_POD)} if retried else {}

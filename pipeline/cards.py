@@ -11,13 +11,17 @@ import difflib
 import importlib
 import pkgutil
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.code import ROOT
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.config import Config, Detector
 
 Role = Literal["editors", "vlms", "segmenters", "detectors"]
 #: Where the models of a role lie, what begins a line of each one's file but not of a helper's, and
@@ -26,7 +30,7 @@ HOMES: dict[Role, tuple[str, str, str]] = {
     "editors": ("jobs.editors", "CARD", "families"),
     "vlms": ("jobs.vlms", "CARD", "vlm"),
     "segmenters": ("jobs.segmenters", "CARD", "segmenter"),
-    "detectors": ("training.detectors", "def build", "detectors"),
+    "detectors": ("training.detectors", "CARD", "detectors"),
 }
 
 
@@ -37,6 +41,8 @@ PIPELINE = (
     "text_encoder/*", "text_encoder_2/*", "text_encoder_3/*", "image_encoder/*",
     "tokenizer/*", "tokenizer_2/*", "tokenizer_3/*", "image_processor/*",
 )  # fmt: skip
+#: And of a detector's encoder.
+ENCODER = ("config.json", "model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,45 @@ def card(role: Role, name: str) -> Card:
     if not isinstance(found, Card):
         raise ConfigError(f"{path} has no CARD: see docs/adding-a-model.md")
     return found
+
+
+def encoder(name: str, section: Detector) -> Card:
+    """The card of a detector for the encoder that its section of the config chooses: where that one
+    is not to come pretrained, without `repos`. A ConfigError, if it has no published weights."""
+    facts = card("detectors", name)
+    if not section.pretrained:
+        return replace(facts, repos=())
+    found: Any = importlib.import_module(module("detectors", name))
+    if section.recipe not in found.RECIPES:
+        raise ConfigError(f"detectors.{name}.recipe: {section.recipe!r} is none of its recipes "
+                          f"({', '.join(sorted(found.RECIPES))})")  # fmt: skip
+    chosen = section.encoder or found.RECIPES[section.recipe].encoder
+    repo = found.REPOS.get(chosen)
+    if not repo:
+        others = ", ".join(name for name, repo in found.REPOS.items() if repo)
+        raise ConfigError(f"detectors.{name}.encoder: {chosen!r} has no published weights: set "
+                          f"detectors.{name}.pretrained: false, or choose one of {others}"
+                          )  # fmt: skip
+    return replace(facts, repos=(repo,), files=facts.files or ENCODER)
+
+
+def needed(config: Config, role: Role, name: str) -> Card:
+    """The card of a model of a config, with the `repos` that this config needs of it."""
+    return encoder(name, config.detectors[name]) if role == "detectors" else card(role, name)
+
+
+def used(config: Config) -> Iterator[tuple[Role, str, Card]]:
+    """The models of a config that have weights: those that paint, look and cut out, the stand-ins
+    that paint again, and the encoders that detectors begin with. Of an imported dataset nothing is
+    painted."""
+    names: list[tuple[Role, str]] = []
+    if not config.imported:
+        names += [("editors", name) for name in (*config.families, *config.replays)]
+        names += [("vlms", config.vlm), ("segmenters", config.segmenter)]
+    names += [("detectors", name) for name in config.detectors]
+    for role, name in names:
+        if (facts := needed(config, role, name)).repos:
+            yield role, name, facts
 
 
 def module(role: Role, name: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,6 +156,22 @@ def _moved(folder: Path, lock: Lock) -> list[str]:
             name = note.relative_to(folder / NOTES).with_suffix("")
             return [f"{folder / name} is of revision {commit[:12]}, locked is {lock.commit[:12]}"]
     return []
+
+
+def digest(folders: Iterable[Path]) -> str:
+    """sha256 (16 hex) over the names and bytes of all files below `folders`, but for hidden ones.
+
+    A folder that holds weights must have a lock and hold what it says, to the byte. One of texts,
+    such as the questions to a model, needs none.
+    """
+    total = hashlib.sha256()
+    for folder in folders:
+        found = survey(folder)
+        if found.weights or read(folder):
+            check(folder, found)
+        for name, entry in sorted(found.files.items(), key=lambda item: item[0].split("/")):
+            total.update(f"{folder.name}/{name}".encode() + b"\0" + bytes.fromhex(entry.sha256))
+    return total.hexdigest()[:16]
 
 
 def check(folder: Path, found: Found) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jobs.segmenters import Found, Seen, Segmenter
 from jobs.segmenters.phrases import asked
+from pipeline import store
 from pipeline.cards import Card
 from pipeline.config import Config
 from pipeline.errors import ConfigError
@@ -84,12 +85,11 @@ def load(config: Config) -> Segmenter:
 
     from jobs.segmenters.detector import Detector
     from jobs.segmenters.masker import Masker
-    from jobs.weights import digest
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     how, folders = config.editing, CARD.folders(_root(config))
-    model = digest(folders)  # refuses what is not locked, before it is read
+    model = store.digest(folders)  # refuses what is not locked, before it is read
     reading = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
     finder, cutter = (
         kind.from_pretrained(path, **reading).eval().requires_grad_(False).to(how.device)

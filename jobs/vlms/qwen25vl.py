@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.vlms import Judged, Unparsable, Vlm, Wish, questions, replies
+from pipeline import store
 from pipeline.cards import Card
 from pipeline.config import Asking, Config
 from pipeline.documents import Objects, Prompt, Score
@@ -141,7 +142,6 @@ def load(config: Config) -> Vlm:
     from jobs.editors import Settings
     from jobs.editors.weights import folders, hush, reading
     from jobs.vlms.constrain import Vocabulary
-    from jobs.weights import digest
 
     hush()
     how = config.editing
@@ -151,7 +151,8 @@ def load(config: Config) -> Vlm:
 
         root = ensure("qwen25vl", root)
     (path,) = folders(root, CARD)
-    model = digest([path, questions.TEMPLATES, questions.EXAMPLES])  # refuses what is not locked
+    # Refuses what is not locked, before it is read.
+    model = store.digest([path, questions.TEMPLATES, questions.EXAMPLES])
     processor = AutoProcessor.from_pretrained(path, local_files_only=True)
     processor.tokenizer.padding_side = "left"
     net = Qwen2_5_VLForConditionalGeneration.from_pretrained(

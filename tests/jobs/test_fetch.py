@@ -18,7 +18,7 @@ from huggingface_hub.hf_api import ModelInfo
 
 from jobs import fetch, models_hub
 from pipeline import config, store
-from pipeline.cards import Card, card
+from pipeline.cards import Card, card, encoder
 from pipeline.errors import OK, PERMANENT, TRANSIENT, InputError, guard
 
 COMMIT = "c" * 40
@@ -203,14 +203,14 @@ def test_a_family_that_the_config_does_not_have(
     assert guard(fetch.main, argv(mounted, "flux")) == PERMANENT
     assert "--family flux: the config has sdxl, glide, heal" in capsys.readouterr().err
     assert guard(fetch.main, ["--config", str(mounted)]) == PERMANENT
-    assert "--family --vlm --segmenter is required" in capsys.readouterr().err
+    assert "--family --vlm --segmenter --detector is required" in capsys.readouterr().err
 
 
 def test_the_vlm_and_the_segmenter_have_weights_too(
     mounted: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = Card(title="t", image="editor", repos=("org/a-model", "org/another"))
-    monkeypatch.setattr(fetch, "card", lambda role, name: real)
+    monkeypatch.setattr(fetch, "needed", lambda config, role, name: real)
     where = ["--config", str(mounted)]
     assert guard(fetch.main, ["--vlm", "rules", *where]) == OK
     assert [asked["repo"] for asked in hub.asked] == ["org/a-model", "org/another"]
@@ -221,6 +221,31 @@ def test_the_vlm_and_the_segmenter_have_weights_too(
     assert len(hub.asked) == 2, "they are there"
     assert guard(fetch.main, ["--vlm", "nope", *where]) == PERMANENT
     assert "--vlm nope: the config has rules" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weights", ["local", "tiny"])
+def test_a_detectors_encoder_is_fetched_and_never_tiny(
+    mounted: Path, hub: Hub, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = mounted.read_text().replace("editing: {", f"editing: {{weights: {weights}, ")
+    mounted.write_text(text + "detectors:\n  cnnspot: {tasks: [image], encoder: resnet18}\n"
+                              "  deeplabv3plus: {pretrained: false}\n"
+                              "  segformer: {encoder: mit_b5}\n")  # fmt: skip
+    hub.files = ["config.json", "model.safetensors"]
+    where = ["--config", str(mounted)]
+    assert guard(fetch.main, ["--detector", "cnnspot", *where]) == OK
+    (asked,) = hub.asked
+    assert (asked["repo"], asked["allow_patterns"]) == ("timm/resnet18.tv_in1k", hub.files)
+    (folder,) = encoder("cnnspot", config.read(mounted).detectors["cnnspot"]).folders(
+        mounted.parent / "models"
+    )
+    assert len(store.digest([folder])) == 16
+    assert guard(fetch.main, ["--detector", "deeplabv3plus", *where]) == OK and len(hub.asked) == 1
+    assert guard(fetch.main, ["--detector", "segformer", *where]) == PERMANENT
+    assert "'mit_b5' has no published weights: set detectors.segformer.pretrained: false" in (
+        capsys.readouterr().err
+    )
+    assert guard(fetch.main, ["--detector", "unet", *where]) == PERMANENT
 
 
 def test_tiny_weights_are_built(mounted: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

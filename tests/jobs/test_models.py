@@ -300,7 +300,27 @@ def test_the_list(profile: Path, locked: Path, capsys: pytest.CaptureFixture[str
     head, line = capsys.readouterr().out.splitlines()
     assert head.split()[:2] == ["model", "repository"] and " present " in line
     assert models("list", Path("paper")) == OK
-    assert "smp-hub/resnet50.imagenet" in capsys.readouterr().out
+    assert "timm/resnet50.tv_in1k" in capsys.readouterr().out
+
+
+def test_encoders_and_stand_ins_are_listed_and_verified_like_everything_else(
+    profile: Path, locked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with profile.open("a") as out:
+        out.write("replays: {sdxl_lora: sdxl}\ndetectors:\n  deeplabv3plus: {encoder: resnet18}\n"
+                  "  segformer: {pretrained: false}\n  cnnspot: {tasks: [image]}\n"
+                  "  smpdeeplab: {}\n")  # fmt: skip
+    assert models("list", profile, "--json") == OK
+    found = [(row["role"], row["repo"]) for row in json.loads(capsys.readouterr().out)]
+    assert found == [
+        ("editors", REPO), ("editors", REPO), ("editors", "ByteDance/Hyper-SD"),
+        ("detectors", "timm/resnet18.tv_in1k"), ("detectors", "timm/resnet50.tv_in1k"),
+        ("detectors", "timm/resnet50.tv_in1k"),
+    ]  # fmt: skip
+    assert models("verify", profile) == PERMANENT
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ok", "FAIL", "FAIL", "FAIL"], "each folder once"
+    assert "resnet50.tv_in1k is missing: run `palimpsest models fetch`" in lines[-1]
 
 
 def test_list_and_verify_need_no_heavy_library_and_no_hub(profile: Path, locked: Path) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from jobs.segmenters.grounded_sam import CARD as SEGMENTER
 from jobs.tiny.cache import VERSION
-from jobs.weights import digest
 from pipeline import config, local
 from pipeline.cards import card
 from pipeline.config import Config
 from pipeline.documents import IndexFacts, Regions
 from pipeline.shards import RunFolder, join
+from pipeline.store import digest
 
 PHOTOS = Path(__file__).parents[1] / "data" / "photos"
 

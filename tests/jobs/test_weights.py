@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from jobs.tiny.cache import ensure
-from jobs.weights import digest, editor
+from jobs.weights import editor
 from pipeline import store
 from pipeline.config import Config
 from pipeline.errors import ConfigError, CorruptData
+from pipeline.store import digest
 from tests.jobs.locks import locked
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import argo, argo_pod, config, dag, pods, strict
+from pipeline import argo, argo_pod, cards, config, dag, pods, strict
 from pipeline.argo_nodes import nodes
 from pipeline.argo_pod import Doc
 from pipeline.cards import Card
 from pipeline.code import ROOT
-from pipeline.config import PROFILES, Config
+from pipeline.config import PROFILES, Config, Detector
 from pipeline.stage import Stage
 
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
@@ -71,11 +71,22 @@ def test_every_stage_is_one_template_that_runs_its_argv(one: Rendered) -> None:
 def test_every_model_with_weights_is_fetched(
     demo: Rendered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = dict.fromkeys(("sdxl", "flux", "my_vlm"), Card("t", "editor", repos=("o/r",)))
-    monkeypatch.setattr(argo, "card", lambda role, name: real.get(name, Card("t", "base")))
-    chosen = demo.config.model_copy(update={"vlm": "my_vlm"})
+    real = {name: Card("t", "editor", repos=(f"o/{name}",)) for name in ("sdxl", "flux", "my_vlm")}
+    real["sdxl_lora"] = Card("t", "editor", repos=("o/sdxl", "o/lora"))
+    known, plain = cards.card, Card("t", "base")
+    monkeypatch.setattr(cards, "card", lambda role, name: (
+        known(role, name) if role == "detectors" else real.get(name, plain)))  # fmt: skip
+    detectors = {"deeplabv3plus": Detector(), "cnnspot": Detector(tasks=("image",)),
+                 "smpdeeplab": Detector(pretrained=False),
+                 "segformer": Detector(encoder="mit_b0")}  # fmt: skip
+    chosen = demo.config.model_copy(update={
+        "vlm": "my_vlm", "replays": {"sdxl_lora": "sdxl"}, "detectors": detectors})  # fmt: skip
     found = argo.fetches(chosen)
-    assert [one.args[0] for one in found] == ["--family=sdxl", "--family=flux", "--vlm=my_vlm"]
+    assert {(one.module, one.image) for one in found} == {("jobs.fetch", "editor")}
+    assert [one.args[0] for one in found] == [
+        "--family=sdxl", "--family=flux", "--family=sdxl_lora", "--vlm=my_vlm",
+        "--detector=deeplabv3plus", "--detector=segformer",
+    ]  # fmt: skip
     templates = argo.workflow_template(chosen, demo.stages)["spec"]["templates"]
     names = [one["name"] for one in templates]
     assert "fetch-my-vlm" in names and all(re.fullmatch("[a-z0-9][-a-z0-9]*", one) for one in names)

@@ -14,8 +14,8 @@ from jobs.editors.glide_keys import moves
 from jobs.editors.glide_layout import PUBLISHED, Layout, empty
 from jobs.editors.glide_net import Stage
 from jobs.tiny.glide import BASE, UPSAMPLER
-from jobs.weights import digest
 from pipeline.errors import PERMANENT, InputError, guard
+from pipeline.store import digest
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 

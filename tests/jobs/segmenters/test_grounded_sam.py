@@ -17,11 +17,11 @@ from jobs.segmenters import Seen
 from jobs.segmenters.detector import Detector, Hit, matched
 from jobs.segmenters.grounded_sam import CARD, GroundedSam, load
 from jobs.segmenters.phrases import text
-from jobs.weights import digest
 from pipeline.config import Config, RegionRules
 from pipeline.documents import NamedObject, Objects, Source
 from pipeline.errors import ConfigError
 from pipeline.records import Reject, Segmented, ToSegment
+from pipeline.store import digest
 from tests.jobs.segmenters.test_phrases import HOSTILE
 
 PHOTOS = Path(__file__).parents[2] / "data" / "photos" / "images"

@@ -229,7 +229,7 @@ def test_a_batch_that_is_too_large_is_halved(vlm: Qwen, monkeypatch: pytest.Monk
 def test_the_digest_is_of_weights_and_questions(
     vlm: Qwen, tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.weights import digest
+    from pipeline.store import digest
 
     path, *_ = CARD.folders(ensure("qwen25vl", tiny_root))
     templates = shutil.copytree(questions.TEMPLATES, tmp_path / "templates")
