@@ -1,8 +1,13 @@
-"""Score one trained detector on the val split and keep every predicted label map.
+"""Score one trained detector by one protocol on the val split; of table 2, keep what it predicted.
 
-    python -m training.evaluate --run DIR --detector deeplabv3plus --task binary
+    in    assemble-val and its cache; reals, replays or base pictures as the protocol needs; model,
+          curve of the detector
+    out   under `scores` the rows (training/sets.py has their conditions); of table 2 under each
+          sample's key the mask values that were predicted, at the network's size
+    run   python -m training.evaluate --protocol table2 --detector deeplabv3plus --task binary \\
+              --run runs/demo
 
-All scores are taken at the network's size, against masks resized to it (nearest).
+Masks are resized to what the detector is shown (nearest). Each picture is scored exactly once.
 """
 
 from __future__ import annotations
@@ -11,21 +16,26 @@ import hashlib
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline import events, stage
-from pipeline.documents import Curve, Metrics
+from pipeline.config import Config
+from pipeline.documents import Curve, Metrics, Scores
 from pipeline.errors import InputError, guard
 from pipeline.loop import Clock, publish
+from pipeline.protocols import ALL, Trial
 from pipeline.records import Evaluated
 from pipeline.shards import join
 from pipeline.stage import Context
-from training import data, ddp, detectors, metrics
+from training import data, evaluate_pictures, evaluate_pixels
+from training.cache import open_cache
+from training.predicting import Predictor
+from training.sets import Set, Val, sets
+from training.views import Views
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from pipeline.config import ProtocolName
 
-TOLERANCE_PX = 2
+#: Protocols that look at AI-made bases, and the one whose predictions are kept.
+OF_BASES, KEPT = ("table6", "classifiers"), "table2"
 
 
 def main(argv: list[str]) -> int:
@@ -37,80 +47,77 @@ def main(argv: list[str]) -> int:
 
 
 def run(context: Context) -> int:
-    """Load, predict, score, commit."""
-    args, config, clock = context.args, context.config, Clock()
-    section = config.detectors[args.detector]
-    trained = f"train-{args.detector}-{args.task}"
+    """Load, predict and score, commit."""
+    clock, protocol = Clock(), context.args.protocol
     with clock.phase("load"):
-        joined = join(context.run, [trained], 0)
-        weights: bytes = joined.rows["model"].get("model", "Weights")
-        curve: Curve = joined.rows["model"].get("curve", "Curve")
-        split = data.load(context.run, config, "val", args.task, curve.size)
-    with clock.phase("predict"):
-        predicted = predict(weights, curve, split.images, section.batch, section.device)
+        predictor, digest, parents = load(context)
+        cache = open_cache(context.run, context.config, "val", predictor.size, check=False)
+        views = Views(context.run, context.config, cache)
+        wanted = sets(protocol, known(protocol, predictor, views))
     with clock.phase("score"):
-        names = data.class_labels(config, args.task)
-        scores = score(split, predicted, curve, list(names))
-    values = np.array(list(names.values()), np.uint8)
-    records = {
-        key: Evaluated(prediction=values[labels])
-        for key, labels in zip(split.keys, predicted, strict=True)
-    }
-    records["scores"] = Evaluated(metrics=scores)
-    parents = split.parents | {f"{name}/00000": sha for name, sha in joined.parents.items()}
-    digest = hashlib.sha256(weights).hexdigest()[:16]
-    publish(context, records, split.keys, parents, clock, digest)
-    events.say(
-        "scored", "{samples} samples, mIoU {miou:.3f}, bF1@{tolerance_px}px {bf1:.3f}, accuracy "
-        "{accuracy:.3f} (edited pixels {accuracy_foreground:.3f}, their share "
-        "{edited_pixel_fraction:.3f})", samples=scores.samples, miou=scores.miou,
-        tolerance_px=TOLERANCE_PX, bf1=scores.bf1, accuracy=scores.accuracy,
-        accuracy_foreground=scores.accuracy_foreground,
-        edited_pixel_fraction=scores.edited_pixel_fraction,
-    )  # fmt: skip
+        rows, kept = score(context, protocol, predictor, views, wanted)
+    records = {key: Evaluated(prediction=labels) for key, labels in kept.items()}
+    records["scores"] = Evaluated(scores=Scores(rows=tuple(rows)))
+    publish(context, records, sorted(kept) or ["scores"], views.parents | parents, clock, digest)
+    for one in rows:
+        said = {name: round(figure.value, 4) for name, figure in one.figures.items()
+                if figure.value is not None}  # fmt: skip
+        events.say("scored", "{condition} ({samples} pictures): {figures}",
+                   condition=one.condition, samples=one.samples, figures=said)  # fmt: skip
     return 0
 
 
-def predict(
-    weights: bytes, curve: Curve, images: NDArray[np.uint8], batch: int, device: str
-) -> NDArray[np.uint8]:
-    """(N, S, S, 3) uint8 -> the likeliest class of each pixel, (N, S, S) uint8."""
-    import torch
-    from safetensors.torch import load
+def load(context: Context) -> tuple[Predictor, str, dict[str, str]]:
+    """The trained detector on its device, the digest of its weights, and where they come from."""
+    args, config = context.args, context.config
+    trained = f"train-{Trial(args.detector, args.task, args.subset or ALL).name}"
+    joined = join(context.run, [trained], 0)
+    model = joined.rows["model"]
+    weights, curve = model.get("model", "Weights"), model.get("curve", "Curve")
+    check(curve, config, trained)
+    section = config.detectors[args.detector]
+    predictor = Predictor(weights, curve, section.device, section.dtype)
+    parents = {f"{name}/00000": sha for name, sha in joined.parents.items()}
+    return predictor, hashlib.sha256(weights).hexdigest()[:16], parents
 
-    with ddp.world(device) as world, torch.inference_mode():
-        model = detectors.build(curve.detector, curve.classes, curve.encoder, pretrained=False)
-        model.load_state_dict(load(weights))
-        model = model.to(world.device).eval()
-        found = np.empty(images.shape[:3], np.uint8)
-        for start in range(0, len(images), batch):
-            some = slice(start, start + batch)
-            likeliest = model(data.to_network(images[some], world.device)).max(dim=1).indices
-            found[some] = likeliest.to(torch.uint8).cpu().numpy()
-    return found
+
+def check(curve: Curve, config: Config, trained: str) -> None:
+    """Raises InputError unless the model's classes are the run's."""
+    wanted = data.class_labels(config, curve.task)
+    if curve.labels != wanted or curve.classes != len(wanted):
+        raise InputError(
+            f"{trained} has {curve.classes} classes ({_listed(curve.labels)}), and this run has "
+            f"{len(wanted)} ({_listed(wanted)}): remove its folder and train it anew"
+        )
+
+
+def known(protocol: ProtocolName, predictor: Predictor, views: Views) -> Val:
+    """The val split, as far as a protocol must know it."""
+    if protocol == "table4":
+        views.find_replayed()
+    if protocol in OF_BASES:
+        views.find_bases()
+    recipe = predictor.recipe
+    return Val(views.config, predictor.curve.subset, predictor.task, views.cache.facts,
+               views.replayed, views.bases,
+               crops=(recipe.crop or predictor.size) < (recipe.load or predictor.size))  # fmt: skip
 
 
 def score(
-    split: data.Split, predicted: NDArray[np.uint8], curve: Curve, names: list[str]
-) -> Metrics:
-    """All scores of `predicted` (N, S, S) against `split.labels`; `names` are the classes'."""
-    pairs = list(zip(split.labels, predicted, strict=True))
-    classes = len(names)
-    matrix = np.zeros((classes, classes), np.int64)
-    for gt, pred in pairs:
-        matrix += metrics.confusion(gt, pred, classes)
-    if not matrix[1:].any():
-        raise InputError(f"no pixel of the {len(pairs)} samples in assemble-val is edited, so "
-                         "nothing can be scored: begin a new run with more samples")  # fmt: skip
-    ious = metrics.iou(matrix)
-    return Metrics(
-        detector=curve.detector, task=curve.task, split="val", size=curve.size, samples=len(pairs),
-        accuracy=metrics.accuracy(matrix), accuracy_foreground=metrics.accuracy_foreground(matrix),
-        miou=metrics.miou(matrix), bf1=metrics.mean_bf1(pairs, classes, TOLERANCE_PX),
-        bf1_tolerance_px=TOLERANCE_PX, iou=dict(zip(names[1:], ious[1:], strict=True)),
-        edited_pixel_fraction=metrics.edited_pixel_fraction(matrix),
-        confusion=tuple(tuple(int(n) for n in row) for row in matrix),
-    )  # fmt: skip
+    context: Context, protocol: ProtocolName, predictor: Predictor, views: Views,
+    wanted: tuple[Set, ...],
+) -> tuple[list[Metrics], dict[str, evaluate_pixels.Bytes]]:  # fmt: skip
+    """The rows, and of table 2 the predicted mask values."""
+    if predictor.task != "image" and protocol != "classifiers":
+        keep = "clean" if protocol == KEPT else ""
+        return evaluate_pixels.score(protocol, predictor, views, wanted, keep)
+    train = open_cache(context.run, context.config, "train", predictor.size, check=False)
+    how = evaluate_pictures.score if predictor.task == "image" else evaluate_pictures.score_maps
+    return how(protocol, predictor, views, train, wanted), {}
+
+
+def _listed(labels: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in labels.items())
 
 
 if __name__ == "__main__":

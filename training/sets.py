@@ -134,8 +134,7 @@ def _table6(val: Val) -> Iterable[Set]:
     if val.crops:
         yield Set(NO_CROP, everything, NO_CROP,
                   notes=("the whole picture at the size of the crop",))  # fmt: skip
-    yield Set("ai-bases", val.bases, pictures=BASES,
-              notes=("made by AI and not edited: none should be called edited",))  # fmt: skip
+    yield _control(val)
 
 
 def _table7(val: Val) -> Iterable[Set]:
@@ -145,6 +144,12 @@ def _table7(val: Val) -> Iterable[Set]:
         name, any_of, only = _unseen(val, group)
         yield _balanced(val, f"{name}-a", any_of)
         yield _balanced(val, f"{name}-c", only)
+
+
+def _classifiers(val: Val) -> Iterable[Set]:
+    yield from _table7(val)
+    if val.subset == protocols.ALL:
+        yield _control(val)
 
 
 def _turns(val: Val) -> Iterable[Set]:
@@ -161,6 +166,11 @@ def _unseen(val: Val, group: tuple[str, ...]) -> tuple[str, tuple[str, ...], tup
         val.edited(lambda by: not one.isdisjoint(by)),
         val.edited(lambda by: bool(by) and one.issuperset(by)),
     )
+
+
+def _control(val: Val) -> Set:
+    return Set("ai-bases", val.bases, pictures=BASES,
+               notes=("made by AI and not edited: none should be called edited",))  # fmt: skip
 
 
 def _without(val: Val, wanted: set[str], lost: Iterable[str]) -> tuple[str, ...]:
@@ -188,6 +198,6 @@ ROWS: dict[ProtocolName, Callable[[Val], Iterable[Set]]] = {
     "table5": _table5,
     "table6": _table6,
     "table7": _table7,
-    "classifiers": _table7,
+    "classifiers": _classifiers,
     "turns": _turns,
 }
