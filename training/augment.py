@@ -53,8 +53,7 @@ def windows(
     side = images.shape[1]
     crop = recipe.crop or side
     found = np.empty((len(rows), crop, crop, 3), np.uint8)
-    found[:] = _mean_colour(recipe)
-    labels = np.full(found.shape[:3], IGNORE, np.uint8)
+    labels = np.empty(found.shape[:3], np.uint8)
     for i, row in enumerate(rows.tolist()):
         chance = chances[i]
         low, high = recipe.scale or (1.0, 1.0)
@@ -63,12 +62,13 @@ def windows(
         edge = min(side, max(1, round(side * shown / scaled)))  # px of the picture that it shows
         top, left = (int(chance[which] * (side - edge + 1)) for which in (TOP, LEFT))
         at = (crop - shown) // 2
-        window = np.s_[top : top + edge, left : left + edge]
+        if at or shown < crop:
+            found[i], labels[i] = _mean_colour(recipe), IGNORE
+        window = np.s_[row, top : top + edge, left : left + edge]
         place = np.s_[i, at : at + shown, at : at + shown]
-        found[place] = resize(images[row][window], shown)
-        labels[place] = nearest(masks[row][window], shown)
-        if recipe.flip and chance[FLIP] < 0.5:
-            found[i], labels[i] = found[i, :, ::-1].copy(), labels[i, :, ::-1].copy()
+        mirror = recipe.flip and bool(chance[FLIP] < 0.5)
+        found[place] = resize(images[window], shown, mirror)
+        labels[place] = nearest(masks[window], shown, mirror)
     return found, labels
 
 
@@ -88,7 +88,7 @@ def pictures(images: Iterable[Bytes], chances: Chances, recipe: Recipe) -> Bytes
         crop = min(recipe.crop or side, side)
         top, left = (int(chance[which] * (side - crop + 1)) for which in (TOP, LEFT))
         cut = loaded[top : top + crop, left : left + crop]
-        found.append(cut[:, ::-1] if recipe.flip and chance[FLIP] < 0.5 else cut)
+        found.append(resize(cut, crop, recipe.flip and bool(chance[FLIP] < 0.5)))
     return np.stack(found)
 
 
@@ -106,23 +106,33 @@ def _plain(images: Bytes, recipe: Recipe) -> Iterator[Bytes]:
         yield loaded[at : at + crop, at : at + crop]
 
 
-def resize(image: Bytes, side: int) -> Bytes:
-    """(H, W, 3) -> (side, side, 3), bilinear, its filter widened where the picture shrinks."""
+def resize(image: Bytes, side: int, mirror: bool = False) -> Bytes:
+    """(H, W, 3) -> (side, side, 3), bilinear, its filter widened where the picture shrinks; with
+    `mirror`, left to right. What needs no change is returned as it is."""
+    same = image.shape[:2] == (side, side)
+    if same and not mirror:
+        return image
     import torch
     from torch.nn.functional import interpolate
 
-    if image.shape[:2] == (side, side):
-        return np.array(image)
-    plane = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    scaled = interpolate(plane, size=(side, side), mode="bilinear", antialias=True)
-    found: Bytes = scaled[0].permute(1, 2, 0).contiguous().numpy()
+    plane = torch.from_numpy(np.array(image))  # a copy, since torch wants to write what it is given
+    if mirror:
+        plane = plane.flip(1)
+    if not same:
+        scaled = interpolate(plane.permute(2, 0, 1)[None], size=(side, side), mode="bilinear",
+                             antialias=True)  # fmt: skip
+        plane = scaled[0].permute(1, 2, 0)
+    found: Bytes = plane.numpy()
     return found
 
 
-def nearest(mask: Bytes, side: int) -> Bytes:
-    """(H, W) -> (side, side): the value under the middle of each pixel."""
+def nearest(mask: Bytes, side: int, mirror: bool = False) -> Bytes:
+    """(H, W) -> (side, side): the value under the middle of each pixel; with `mirror`, left to
+    right. What needs no change is returned as it is."""
+    if mask.shape == (side, side):
+        return mask[:, ::-1] if mirror else mask
     rows, columns = ((2 * np.arange(side) + 1) * edge // (2 * side) for edge in mask.shape)
-    found: Bytes = mask[rows[:, None], columns]
+    found: Bytes = mask[rows].take(columns[::-1] if mirror else columns, axis=1)
     return found
 
 

@@ -117,7 +117,7 @@ def take(
         pictures = (cache.images[row] for row in rows.tolist())
         return Batch(augment.pictures(pictures, chances, recipe), selection.targets[picked], keys)
     images, masks = augment.windows(cache.images, cache.masks, rows, chances, recipe)
-    return Batch(images, selection.table[masks], keys)
+    return Batch(images, selection.table.take(masks, mode="clip"), keys)
 
 
 def batches(
