@@ -133,8 +133,11 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
+    """`model` is that of the curve's `best_step`, `last` that of its last step if it is another."""
+
     model: Weights
     curve: Curve
+    last: Weights | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,21 +36,32 @@ def save(folder: Path, state: dict[str, Any]) -> Path:
     return path
 
 
-def newest(folder: Path, recipe: str) -> str:
-    """Name of the newest usable checkpoint of `recipe`, "" if there is none.
+def newest(folder: Path, facts: Mapping[str, str]) -> str:
+    """Name of the newest usable checkpoint with these `facts`, "" if there is none.
 
-    One that is damaged or another recipe's is said and removed: it would push good ones out.
+    One that is damaged, or whose facts differ, is said and removed: it would push good ones out. So
+    is what a process left that was killed while it wrote.
     """
+    for left in folder.glob(".step-*"):
+        left.unlink(missing_ok=True)
     for path in reversed(_files(folder)):
         try:
-            if load(path)["recipe"] == recipe:
+            known = load(path).get("facts", {})
+            differ = [name for name, value in facts.items() if known.get(name) != value]
+            if not differ:
                 return path.name
-            events.say("checkpoint-refused", "{file}: made from other data or settings, not used",
-                       level="warning", file=path.name)  # fmt: skip
+            events.say("checkpoint-refused", "{file}: made with {what} {was} and not {wanted}, not "
+                       "used", level="warning", file=path.name, what=differ[0],
+                       was=str(known.get(differ[0])), wanted=facts[differ[0]])  # fmt: skip
         except ValueError as error:
             events.say("checkpoint-refused", "{why}, not used", level="warning", why=str(error))
         path.unlink(missing_ok=True)
     return ""
+
+
+def latest(folder: Path) -> str:
+    """The path of the newest checkpoint, whatever it is made with; "" if there is none."""
+    return str(found[-1]) if (found := _files(folder)) else ""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -58,16 +70,16 @@ def load(path: Path) -> dict[str, Any]:
 
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest()[:16] != path.stem.split("-")[2]:
-        raise ValueError(f"{path.name}: damaged")
+        raise ValueError(f"{path.name}: damaged or cut short ({len(data)} bytes)")
     state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return state
 
 
-def weights(model: torch.nn.Module) -> bytes:
-    """The finished model as a safetensors file."""
+def weights(state: Mapping[str, torch.Tensor]) -> bytes:
+    """The weights of a finished model as a safetensors file."""
     from safetensors.torch import save as dump
 
-    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     return bytes(dump(tensors))
 
 

@@ -2,7 +2,7 @@
 training/preload.py."""
 
 # ruff: noqa: F401
-import segmentation_models_pytorch
 import torch
+import torchvision
 
 import training.evaluate

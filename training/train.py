@@ -2,27 +2,30 @@
 
     python -m training.torchrun 2 training.train --run DIR --detector deeplabv3plus --task binary
 
-`training/sgd.py` has the steps. A run that was killed goes on from its last checkpoint to the same
-weights, bit for bit (on CPUs). Only `Curve.seconds` differs between two runs; it is in the digest
-of this stage's own tar and in no other.
+`training/loop.py` has the steps. A run that was killed goes on from its last checkpoint to the same
+weights, bit for bit (on CPUs). Only `Curve.seconds` and `Curve.waited` differ between two runs;
+they are in the digest of this stage's own tar and in no other.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
+import math
 import shutil
 import sys
 import time
+from dataclasses import asdict
 
 from pipeline import events, stage
-from pipeline.config import Detector
-from pipeline.errors import ConfigError, PermanentError, guard
+from pipeline.documents import Check, Curve
+from pipeline.errors import PermanentError, guard
 from pipeline.loop import Clock, publish
 from pipeline.records import Trained
 from pipeline.stage import Context
 from training import checkpoint, data, ddp
-from training.sgd import Training
+from training.lesson import prepare, rank
+from training.loop import Best, Training
 
 
 def main(argv: list[str]) -> int:
@@ -33,40 +36,43 @@ def main(argv: list[str]) -> int:
     try:
         return run(context)
     except PermanentError:
-        if int(os.environ.get("RANK", "0")):
+        if rank():
             time.sleep(5)  # every rank found the same: let the first say it, and torchrun end us
         raise
 
 
 def run(context: Context) -> int:
     """Load, train, commit. Every rank does the first two."""
-    args, clock = context.args, Clock()
-    section = context.config.detectors[args.detector]
-    check(section, args.detector, int(os.environ.get("WORLD_SIZE", "1")))
-    data.accepted(context.run, context.config, "val")  # before, not after, the hours of training
-    with ddp.world(section.device) as world:
-        with clock.phase("load"):
-            split = data.load(context.run, context.config, "train", args.task, section.size)
-        with clock.phase("train"):
-            training = Training(context, split, world)
-            while training.step < section.steps:
-                training.advance()
+    clock = Clock()
+    with clock.phase("load"):
+        lesson = prepare(context)
+    with ddp.world(lesson.section.device) as world, clock.phase("train"):
+        training = Training(lesson, world)
+        training.run()
     if world.rank == 0:
-        weights = checkpoint.weights(training.bare)
-        digest = hashlib.sha256(weights).hexdigest()[:16]
-        record = Trained(model=weights, curve=training.curve())
-        publish(context, {"model": record}, ["model"], split.parents, clock, digest)
-        shutil.rmtree(training.folder, ignore_errors=True)  # the checkpoints have served
+        record = outcome(training)
+        digest = hashlib.sha256(record.model).hexdigest()[:16]
+        publish(context, {"model": record}, ["model"], lesson.cache.parents, clock, digest)
+        shutil.rmtree(lesson.run / "checkpoints" / lesson.stage, ignore_errors=True)
     return 0
 
 
-def check(section: Detector, name: str, processes: int) -> None:
-    """What must hold between a detector's settings and the number of processes."""
-    where = f"detectors.{name}.batch: {section.batch}"
-    if section.batch % processes:
-        raise ConfigError(f"{where} cannot be shared equally by {processes} processes")
-    if section.batch // processes < 2:
-        raise ConfigError(f"{where} is too few: normalisation needs two pictures in each process")
+def outcome(training: Training) -> Trained:
+    """The best weights, and the last ones if those are others."""
+    lesson, recipe, last = training.lesson, training.recipe, training.kept
+    best = training.best or Best(training.step, math.nan, last)
+    curve = Curve(
+        detector=lesson.trial.detector, task=lesson.trial.task, subset=lesson.trial.subset,
+        encoder=recipe.encoder, classes=len(lesson.labels), labels=lesson.labels,
+        size=lesson.cache.size, resampler=data.RESAMPLER,
+        recipe=json.loads(json.dumps(asdict(recipe))), steps=training.step, batch=recipe.batch,
+        processes=training.world.size, samples=len(lesson.train.rows), loss=tuple(training.loss),
+        checks=tuple(Check(step=step, score=score) for step, score in training.checks),
+        best_step=best.step, seconds=round(training.pace.elapsed(), 3),
+        waited=round(training.pace.waited, 3), device=ddp.name(training.world.device),
+    )  # fmt: skip
+    other = None if best.step == training.step else checkpoint.weights(last)
+    return Trained(model=checkpoint.weights(best.state), curve=curve, last=other)
 
 
 if __name__ == "__main__":

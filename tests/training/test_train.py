@@ -1,4 +1,4 @@
-"""Training, resuming and evaluating tiny detectors, in this process and over torchrun."""
+"""The stage: from shards to committed weights, and the sentences before the hours begin."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ import numpy as np
 import pytest
 
 from pipeline.code import ROOT
-from pipeline.config import Detector
-from pipeline.documents import Curve, Metrics
-from pipeline.errors import ConfigError, PermanentError
+from pipeline.documents import Curve
+from pipeline.errors import ConfigError, InputError, PermanentError
 from pipeline.shards import RunFolder, join
-from training import checkpoint, detectors, evaluate, sgd, train
-from training.torchrun import verdict
+from tests.training import tiny
+from training import data, detectors, lesson, train
+from training.recipes import Recipe
 
 if TYPE_CHECKING:
     from tests.training.conftest import Runs
 
-TINY = "tu-mobilenetv3_small_050"  # timm; with the decoder a million parameters
 
-
-@pytest.fixture(autouse=True)
-def _torch_as_it_was() -> Iterator[None]:
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    monkeypatch.setattr(detectors, "build", tiny.build)
     yield
     torch.set_deterministic_debug_mode("default")
     torch.set_num_threads(threads)
@@ -42,67 +41,50 @@ def argv(run: RunFolder, task: str = "binary") -> list[str]:
     return ["--run", str(run.path), "--detector", "deeplabv3plus", "--task", task]
 
 
-def model(run: RunFolder, task: str = "binary") -> bytes:
+def committed(run: RunFolder, task: str = "binary") -> tuple[bytes, Curve]:
     row = join(run, [f"train-deeplabv3plus-{task}"], 0).rows["model"]
-    found: bytes = row.get("model", "Weights")
-    return found
+    weights: bytes = row.get("model", "Weights")
+    curve: Curve = row.get("curve", "Curve")
+    return weights, curve
 
 
-def killed_at(step: int, monkeypatch: pytest.MonkeyPatch, run: RunFolder) -> None:
-    """Train until `step` steps are done, then fail as a power cut would: without a last word."""
-
-    class PowerCut(Exception):
-        pass
-
-    def advance(training: Any) -> None:
-        if training.step == step:
-            raise PowerCut
-        real(training)
-
-    real = sgd.Training.advance
-    with monkeypatch.context() as patch, pytest.raises(PowerCut):
-        patch.setattr(sgd.Training, "advance", advance)
-        train.main(argv(run))
-
-
-@pytest.mark.parametrize(
-    ("task", "names", "values"),
-    [("binary", {"edited"}, {0, 1}), ("semantic", {"sdxl", "flux"}, {0, 3, 7})],
-)
-def test_train_and_evaluate(
-    task: str, names: set[str], values: set[int], runs: Runs, capsys: pytest.CaptureFixture[str],
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("semantic", 3)])
+def test_train(
+    task: str, classes: int, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ARGO_PROGRESS_FILE", str(tmp_path / "progress"))
-    run, _ = runs.make(encoder=TINY)
+    run, _ = runs.make(size=32)
     assert train.main(argv(run, task)) == 0
     assert (tmp_path / "progress").read_text() == "4/4\n"
-    curve: Curve = join(run, [f"train-deeplabv3plus-{task}"], 0).rows["model"].get("curve", "Curve")
-    assert len(curve.loss) == 4
-    assert np.isfinite(curve.loss).all()
-    assert (curve.task, curve.classes, curve.samples) == (task, len(names) + 1, 6)
-
-    assert evaluate.main(argv(run, task)) == 0
-    joined = join(run, [f"evaluate-deeplabv3plus-{task}"], 0)
-    assert set(joined.rows) == {"00000003", "00000007", "scores"}
-    assert joined.manifests[0].counts()["out"] == 2
-    assert f"train-deeplabv3plus-{task}/00000" in joined.manifests[0].parents
-    scores: Metrics = joined.rows["scores"].get("metrics", "Metrics")
-    assert set(scores.iou) == names
-    assert sum(map(sum, scores.confusion)) == 2 * 64 * 64
-    assert 0 <= scores.miou <= 1
-    for key in ("00000003", "00000007"):
-        prediction = joined.rows[key].get("prediction", "LabelMap")
-        assert prediction.shape == (64, 64)
-        assert set(np.unique(prediction)) <= values
-    assert "mIoU" in capsys.readouterr().out
+    weights, curve = committed(run, task)
+    assert len(curve.loss) == curve.steps == curve.best_step == 4
+    assert np.isfinite(curve.loss).all() and weights
+    assert (curve.task, curve.classes, curve.samples) == (task, classes, 6)
+    assert (curve.resampler, curve.device) == (data.RESAMPLER, "cpu")
+    assert curve.recipe["weight_decay"] == 1e-4 and curve.recipe["learning_rate"] == 0.01
+    assert not (run.path / "checkpoints" / f"train-deeplabv3plus-{task}").exists()
+    assert list((run.path / "scalars" / f"train-deeplabv3plus-{task}").iterdir())
 
 
+@pytest.mark.slow
+def test_a_real_detector_is_trained_and_is_what_its_curve_says(runs: Runs) -> None:
+    run, _ = runs.make(steps=2)
+    assert train.main(argv(run)) == 0
+    from safetensors.torch import load
+
+    weights, curve = committed(run)
+    model = detectors.build(curve.detector, curve.classes, curve.encoder, None)
+    model.load_state_dict(load(weights))
+    assert (curve.encoder, curve.size) == ("resnet18", 64)
+
+
+@pytest.mark.usefixtures("small")
 def test_what_is_committed_is_not_done_again_and_torch_is_not_even_imported(runs: Runs) -> None:
-    run, _ = runs.make(encoder=TINY, steps=1)
+    run, _ = runs.make(size=32, steps=1)
     assert train.main(argv(run)) == 0
     code = (
-        "import sys; from training import evaluate, train; "
+        "import sys; from training import train; "
         "assert train.main(sys.argv[1:]) == 0; assert 'torch' not in sys.modules"
     )
     done = subprocess.run(
@@ -112,115 +94,47 @@ def test_what_is_committed_is_not_done_again_and_torch_is_not_even_imported(runs
     assert "already committed" in done.stdout
 
 
-def test_a_resumed_run_ends_with_the_same_bytes(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole, _ = runs.make("whole", encoder=TINY, steps=7)
-    assert train.main(argv(whole)) == 0
-    for name, damage in (("killed", False), ("damaged", True)):
-        run, _ = runs.make(name, encoder=TINY, steps=7)
-        killed_at(5, monkeypatch, run)
-        left = sorted((run.path / "checkpoints" / "train-deeplabv3plus-binary").iterdir())
-        assert [path.name[:11] for path in left] == ["step-000002", "step-000004"]
-        if damage:
-            data = bytearray(left[1].read_bytes())
-            data[len(data) // 2] ^= 1
-            left[1].write_bytes(data)
-        capsys.readouterr()
-        assert train.main(argv(run)) == 0
-        said = capsys.readouterr().out
-        assert f"goes on from step-00000{2 if damage else 4}" in said
-        assert ("damaged" in said) is damage
-        assert model(run) == model(whole)
-
-
-def test_two_checkpoints_are_kept_and_a_strange_one_is_not_used(tmp_path: Path) -> None:
-    for step in (1, 2, 3):
-        checkpoint.save(tmp_path, {"step": step, "recipe": "ours"})
-    checkpoint.save(tmp_path, {"step": 4, "recipe": "theirs"})
-    assert [path.name[:11] for path in sorted(tmp_path.iterdir())] == ["step-000003", "step-000004"]
-    assert checkpoint.newest(tmp_path, "ours").startswith("step-000003-")
-    assert len(list(tmp_path.iterdir())) == 1
-    assert checkpoint.newest(tmp_path / "nothing", "ours") == ""
-
-
+@pytest.mark.usefixtures("small")
 def test_a_loss_that_is_not_a_number_stops_the_run(runs: Runs) -> None:
-    run, _ = runs.make(encoder=TINY, learning_rate=1e30)
-    with pytest.raises(PermanentError, match=r"at step [234]: lower detectors\.deeplabv3plus"):
+    run, _ = runs.make(size=32, steps=8, learning_rate=1e38)
+    said = r"step \d, on the samples 0000\d+, .*: lower detectors\.deeplabv3plus\.learning_rate"
+    with pytest.raises(PermanentError, match=said):
         train.main(argv(run))
     assert not run.committed("train-deeplabv3plus-binary", 0)
 
 
-@pytest.mark.parametrize(("batch", "said"), [(5, "shared equally by 2"), (2, "two pictures")])
-def test_a_batch_must_suit_the_processes(batch: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("batch", "processes", "said"),
+    [
+        (5, 2, "batch: 5 cannot be shared equally by 2 processes"),
+        (2, 3, "batch: 2 is less than one picture for each of 3 processes"),
+    ],
+)
+def test_a_batch_must_suit_the_processes(batch: int, processes: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        train.check(Detector(batch=batch), "deeplabv3plus", 2)
+        lesson.check("deeplabv3plus", Recipe("a test", "none", 0.1, 4, batch), processes)
 
 
-def test_detectors_are_found_by_name() -> None:
-    with pytest.raises(ConfigError, match=r"expected a module training\.detectors\.nonesuch"):
-        detectors.build("nonesuch", 2, "resnet18", False)
-    for stranger in ("resnet19", "resnet10t", "tu-nonesuch"):
-        with pytest.raises(ConfigError, match=f"encoder: .* has no '{stranger}'"):
-            detectors.build("deeplabv3plus", 2, stranger, False)
+@pytest.mark.usefixtures("small")
+def test_samples_must_suit_the_processes(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "7")
+    run, _ = runs.make(size=32, batch=14, processes=7)
+    with pytest.raises(InputError, match="processes: 7 processes cannot share 6 samples"):
+        train.main(argv(run))
 
 
-def test_without_a_network_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    import segmentation_models_pytorch.encoders as encoders
-
-    def offline(*args: Any, **kwargs: Any) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(encoders, "hf_hub_download", offline)
-    with pytest.raises(ConfigError, match=r"detectors\.deeplabv3plus\.pretrained: false"):
-        detectors.build("deeplabv3plus", 2, "resnet18", True)
+@pytest.mark.usefixtures("small")
+def test_an_empty_val_split_is_said_before_training(runs: Runs) -> None:
+    run, _ = runs.make(samples=3, size=32)  # every fourth is in val
+    with pytest.raises(InputError, match="the val split has 0 of the run's 3 samples"):
+        train.main(argv(run))
+    assert not (run.path / "scalars").exists()
 
 
-#: Two ranks without an agent, forked, so that the libraries are imported once for all. The first
-#: run is killed at its first checkpoint, as by a power cut, and resumed; then comes the second.
-RANKS = """
-import os, signal, socket, sys, time
-from pathlib import Path
-import segmentation_models_pytorch
-from pipeline.errors import guard
-from training import train
-
-def start(run):
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    ranks = []
-    for rank in range(2):
-        ranks.append(os.fork())
-        if not ranks[-1]:
-            os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1",
-                              MASTER_PORT=str(port))
-            argv = ["--run", run, "--detector", "deeplabv3plus", "--task", "binary"]
-            os._exit(guard(train.main, argv))
-    return ranks
-
-killed, whole = sys.argv[1:]
-ranks = start(killed)
-while not list(Path(killed).glob("checkpoints/*/step-*.pt")):
-    time.sleep(0.01)
-for rank in ranks:
-    os.kill(rank, signal.SIGKILL)
-assert [os.waitpid(rank, 0)[1] for rank in ranks] == [signal.SIGKILL] * 2
-for run in (killed, whole):
-    assert [os.waitpid(rank, 0)[1] for rank in start(run)] == [0, 0]
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_killed_and_resumed_end_with_the_same_bytes(runs: Runs) -> None:
-    settings = {"encoder": TINY, "steps": 20, "batch": 8, "checkpoint_every": 3, "processes": 2}
-    killed, _ = runs.make("killed", **settings)
-    whole, _ = runs.make("whole", **settings)
-    done = python("-c", RANKS, str(killed.path), str(whole.path))
-    said = done.communicate()
-    assert done.returncode == 0, said
-    assert said[0].count("goes on from step-") == 1
-    assert model(killed) == model(whole)
+def test_an_encoder_that_was_not_fetched(runs: Runs) -> None:
+    run, _ = runs.make(size=32, pretrained=True, encoder="resnet50")
+    with pytest.raises(ConfigError, match="models fetch"):
+        train.main(argv(run))
 
 
 def python(*command: str) -> subprocess.Popen[str]:
@@ -245,17 +159,30 @@ def test_workers_die_with_their_agent(tmp_path: Path) -> None:
     agent.communicate(timeout=20)  # ends when the last worker has closed its end of the pipes
 
 
-def test_what_was_said_on_purpose_outweighs_what_followed_from_it() -> None:
-    assert verdict([1, 75]) == 75
-    assert verdict([78]) == 78
-    assert verdict([-9, 1]) == 75
-    assert verdict([1, 1]) == 1
-
-
 @pytest.mark.slow
 def test_torchrun_ends_with_the_code_of_what_went_wrong(runs: Runs) -> None:
-    run, _ = runs.make(encoder=TINY, batch=5)
+    run, _ = runs.make(size=32, batch=5)
     agent = python("-m", "training.torchrun", "2", "training.train", *argv(run))
     said = agent.communicate()[1]
     assert agent.returncode == PermanentError.code, said
     assert said.count("batch: 5 cannot be shared equally by 2 processes") == 1
+
+
+def test_a_bar_is_for_terminals_and_lines_for_logs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.pace import Pace
+
+    def told() -> tuple[str, str]:
+        with Pace(10, 4, True) as pace:
+            drawn: dict[str, Any] = pace.tell(1, 0.5)
+            pace.tell(10, 0.25)
+        assert drawn["images_per_second"] > 0
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    out, err = told()
+    assert "step 1/10, loss 0.5000" in out and "step 10/10, loss 0.2500" in out and err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    out, err = told()
+    assert out == "" and "10/10" in err and "ETA" in err

@@ -1,0 +1,263 @@
+"""The loop itself, by a tiny network in this process: what it learns, keeps, writes down and
+refuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pipeline.config import Config
+from pipeline.documents import Curve
+from pipeline.errors import ConfigError, PermanentError
+from pipeline.protocols import Trial
+from pipeline.shards import RunFolder
+from tests.training import tiny
+from tests.training.test_scalars import read
+from training import checkpoint, data, ddp, detectors, loop, train, validate
+from training.cache import open_cache
+from training.lesson import Lesson
+from training.loop import Training
+from training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from tests.training.conftest import Runs
+
+RECIPE = Recipe(source="a test", encoder="pixels", learning_rate=0.05, steps=12, batch=4, flip=True)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(detectors, "build", tiny.build)
+    yield
+    torch.set_deterministic_debug_mode("default")
+    torch.set_num_threads(threads)
+
+
+def lesson(run: RunFolder, config: Config, recipe: Recipe = RECIPE, task: Any = "binary") -> Lesson:
+    cache = open_cache(run, config, "train", config.detectors["deeplabv3plus"].size)
+    rest, dev = data.dev(cache, data.select(cache, config, task), config)
+    trial = Trial("deeplabv3plus", task)
+    return Lesson(config, trial, recipe, cache, rest, dev, None, run.path, f"train-{trial.name}")
+
+
+def trained(of: Lesson) -> Training:
+    with ddp.world("cpu") as world:
+        training = Training(of, world)
+        training.run()
+    return training
+
+
+@pytest.mark.parametrize("task", ["binary", "semantic"])
+def test_it_learns_what_there_is_to_learn(task: str, runs: Runs) -> None:
+    run, config = runs.make(samples=28, size=32)
+    found = trained(lesson(run, config, replace(RECIPE, steps=40), task))
+    assert found.step == 40 == len(found.loss)
+    assert np.mean(found.loss[-5:]) < 0.7 * np.mean(found.loss[:5])
+
+
+def test_whole_pictures_are_judged_by_one_logit(runs: Runs) -> None:
+    import torch
+
+    run, config = runs.make(size=32, negatives=8)
+    of = lesson(run, config, replace(RECIPE, encoder="image"), "image")
+    with ddp.world("cpu") as world:
+        training = Training(of, world)
+        batch = data.take(of.cache, of.train, of.recipe, of.seed("stream"), 0)
+        assert set(batch.labels.tolist()) == {0, 1}
+        with torch.no_grad():
+            loss = float(training._loss(batch, 0))
+            logits = training._forward(training.bare, batch.images)[:, 0]
+    likely = torch.where(torch.from_numpy(batch.labels) > 0, logits, -logits).sigmoid()
+    assert loss == pytest.approx(float(-likely.log().mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam", "adamw"])
+def test_mean_and_sum_are_losses_of_the_same_pixels(optimiser: str, runs: Runs) -> None:
+    run, config = runs.make(size=32)
+    recipe = replace(RECIPE, steps=1, optimiser=optimiser, flip=False)  # type: ignore[arg-type]
+    mean = trained(lesson(run, config, recipe)).loss[0]
+    summed = trained(lesson(run, config, replace(recipe, loss_sum=True))).loss[0]
+    assert summed == pytest.approx(mean * 32 * 32, rel=1e-5)
+
+
+def test_pixels_without_a_class_do_not_count(runs: Runs) -> None:
+    """A picture that is scaled down lies within pixels that have no class."""
+    run, config = runs.make(size=32)
+    whole = lesson(run, config, replace(RECIPE, steps=1, scale=(0.5, 0.5)))
+    with ddp.world("cpu") as world:
+        training = Training(whole, world)
+        batch = data.take(whole.cache, whole.train, whole.recipe, whole.seed("stream"), 0)
+        assert (batch.labels == data.IGNORE).mean() == 0.75
+        loss = training._loss(batch, 0).item()
+        blank = replace(batch, labels=np.full_like(batch.labels, data.IGNORE))
+        assert math.isfinite(loss) and training._loss(blank, 0).item() == 0.0
+
+
+def test_the_best_step_by_the_dev_slice_is_kept_and_the_last_one_beside_it(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.2, 0.9, 0.9])
+    monkeypatch.setattr(validate, "score", lambda *args: next(scores))
+    run, config = runs.make(samples=28, size=32)
+    found = trained(lesson(run, config, replace(RECIPE, validate_every=4)))
+    assert found.checks == [(4, 0.2), (8, 0.9), (12, 0.9)]
+    record = train.outcome(found)
+    assert record.curve.best_step == 8 and record.curve.steps == 12
+    assert record.last == checkpoint.weights(found.bare.state_dict()) != record.model
+    assert read(run.path / "scalars" / "train-deeplabv3plus-binary", "dev_score") == [
+        (4, pytest.approx(0.2)), (8, pytest.approx(0.9)), (12, pytest.approx(0.9)),
+    ]  # fmt: skip
+
+
+def test_without_a_dev_slice_the_last_step_is_kept_alone(runs: Runs) -> None:
+    run, config = runs.make(size=32)
+    found = trained(lesson(run, config))
+    record = train.outcome(found)
+    assert (record.curve.best_step, record.curve.checks, record.last) == (12, (), None)
+    assert record.model == checkpoint.weights(found.bare.state_dict())
+
+
+def test_averaged_weights_are_what_is_kept(runs: Runs) -> None:
+    run, config = runs.make(size=32)
+    found = trained(lesson(run, config, replace(RECIPE, ema=0.9)))
+    assert found.average is not None
+    record = train.outcome(found)
+    assert record.model == checkpoint.weights(found.average)
+    assert record.model != checkpoint.weights(found.bare.state_dict())
+
+
+def test_a_plateau_ends_before_its_last_step(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate, "score", lambda *args: 0.5)  # which is never less than before
+    recipe = replace(RECIPE, schedule="plateau", floor=0.04, patience=1, validate_every=3)
+    run, config = runs.make(samples=28, size=32)
+    assert trained(lesson(run, config, recipe)).step == 12
+    scores = iter([0.5, 0.4])
+    monkeypatch.setattr(validate, "score", lambda *args: next(scores))
+    other, _ = runs.make("other", samples=28, size=32)
+    assert trained(lesson(other, config, recipe)).step == 6
+
+
+def test_what_is_written_down(runs: Runs) -> None:
+    run, config = runs.make(size=32)
+    found = trained(lesson(run, config, replace(RECIPE, schedule="constant", clip=0.1)))
+    folder = run.path / "scalars" / "train-deeplabv3plus-binary"
+    told = {
+        tag: read(folder, tag)
+        for tag in ("loss", "learning_rate", "images_per_second", "data_wait")
+    }
+    assert {tag: [step for step, _ in values] for tag, values in told.items()} == {
+        tag: list(range(1, 13)) for tag in told
+    }
+    assert [value for _, value in told["loss"]] == pytest.approx(found.loss)
+    assert [value for _, value in told["learning_rate"]] == pytest.approx([0.05] * 12)
+    assert all(0 <= value <= 1 for _, value in told["data_wait"])
+    curve: Curve = train.outcome(found).curve
+    assert curve.loss == tuple(found.loss) and 0 < curve.waited < curve.seconds
+    assert curve.recipe["clip"] == 0.1 and curve.labels == {"untouched": 0, "edited": 1}
+
+
+def test_a_loss_that_is_no_number_names_its_samples_and_the_last_good_checkpoint(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, config = runs.make(size=32, checkpoint_every=2)
+    real = loop.Training._loss
+
+    def poisoned(self: Training, batch: data.Batch, step: int) -> Any:
+        return real(self, batch, step) * (math.nan if step == 4 else 1.0)
+
+    monkeypatch.setattr(loop.Training, "_loss", poisoned)
+    of = lesson(run, config)
+    rows = of.train.rows[data.draw(of.seed("stream"), len(of.train.rows), 4, 4)[0]]
+    keys = ", ".join(of.cache.keys[row] for row in rows)
+    with pytest.raises(
+        PermanentError, match=f"loss is nan at step 5, on the samples {keys}: low"
+    ) as e:
+        trained(of)
+    folder = run.path / "checkpoints" / of.stage
+    assert checkpoint.latest(folder) in str(e.value)
+    state = checkpoint.load(Path(checkpoint.latest(folder)))
+    assert state["step"] == 4 and len(state["loss"]) == 4
+    assert [step for step, _ in read(run.path / "scalars" / of.stage, "loss")] == [1, 2, 3, 4]
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, config = runs.make(size=32, checkpoint_every=2)
+    with ddp.world("cpu") as world:
+        training = Training(lesson(run, config), world)
+        real = training.optimiser.step
+
+        def overflowing(*args: Any) -> None:
+            real()
+            if training.step == 3:
+                next(training.bare.parameters()).data[0] = math.inf
+
+        monkeypatch.setattr(training.optimiser, "step", overflowing)
+        with pytest.raises(PermanentError, match="the weights are no numbers after step 4, on the"):
+            training.run()
+    (left,) = (run.path / "checkpoints" / training.lesson.stage).iterdir()
+    assert left.name.startswith("step-000002-")
+
+
+def test_normalisation_needs_two_pictures_and_other_networks_do_not(runs: Runs) -> None:
+    import torch
+
+    run, config = runs.make(size=32)
+    of = lesson(run, config, replace(RECIPE, batch=4))
+    four = ddp.World(0, 4, torch.device("cpu"))
+    with pytest.raises(ConfigError, match="batch: 4 is too few: normalisation needs two pictures"):
+        loop.check_norm(tiny.build("tiny", 2, "", None), of, four)
+    loop.check_norm(tiny.build("tiny", 2, "", None), of, ddp.World(0, 2, torch.device("cpu")))
+    loop.check_norm(torch.nn.Conv2d(3, 2, 1), of, four)
+    loop.check_norm(tiny.build("tiny", 2, "", None), of, ddp.World(0, 4, torch.device("cuda", 0)))
+
+
+@pytest.mark.parametrize("task", ["binary", "image"])
+def test_each_picture_of_the_dev_slice_counts_once_whatever_the_ranks(
+    task: Any, runs: Runs
+) -> None:
+    import torch
+
+    run, config = runs.make(samples=28, size=32, negatives=24)
+    recipe = replace(RECIPE, batch=6, encoder="image" if task == "image" else "pixels")
+    of = lesson(run, config, recipe, task)
+    everything = data.select(of.cache, config, task)
+    model = tiny.build("tiny", 2, recipe.encoder, None).eval()
+
+    class Part(ddp.World):
+        """One rank of several that keeps its own counts."""
+
+        def total(self, counts: Any) -> Any:
+            parts.append(counts)
+            return counts
+
+    def forward(images: Any) -> Any:
+        return model(data.augment.to_network(images, torch.device("cpu"), recipe))
+
+    whole: list[Any] = []
+    for size in (1, 2, 3, 5):
+        parts: list[Any] = []
+        for rank in range(size):
+            world = Part(rank, size, torch.device("cpu"))
+            validate.score(forward, of.cache, everything, recipe, 2, world)
+        whole.append(sum(parts))
+    assert all((one == whole[0]).all() for one in whole)
+    pixels = 1 if task == "image" else 32 * 32
+    assert whole[0].sum() == len(everything.rows) * pixels
+
+
+def test_dev_scores_by_hand() -> None:
+    assert validate.of(np.array([[3, 1], [2, 2]]), "image") == pytest.approx((3 / 4 + 2 / 4) / 2)
+    assert validate.of(np.array([[5, 1], [2, 3]]), "binary") == pytest.approx(3 / 6)
+    assert validate.of(np.array([[5, 0], [0, 0]]), "binary") == 0.0
