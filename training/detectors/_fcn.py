@@ -140,7 +140,10 @@ class Fcn8s(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) -> (B, classes, S, S); the offsets of the cuts are the published ones."""
         net, side = self.encoder, x.shape[2]
-        three, four = net.ringed(x) if self.ring else net.padded(x)
+        # Runtimes of exported graphs may merge a padding by zero with the pooling that follows, as
+        # if nothing were below zero: onnxruntime does, and is then wrong.
+        ring = self.ring and not torch.compiler.is_exporting()
+        three, four = net.ringed(x) if ring else net.padded(x)
         x = self.drop(relu(net.fc6(net.stage(4, four)), inplace=True))
         x = self.drop(relu(net.fc7(x), inplace=True))
         x = self.upscore2(self.score_fr(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import timm
@@ -92,6 +93,21 @@ def test_the_ring_gives_whole_canvases_in_single_precision() -> None:
     for one, other in zip(net.ringed(images), net.padded(images), strict=True):
         largest = float(other.detach().abs().max())
         torch.testing.assert_close(one, other, rtol=0, atol=1e-4 * largest)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_exported_it_gives_the_same(tmp_path: Path) -> None:
+    import onnxruntime
+
+    model, image = random_net().float(), torch.randn(1, 3, 48, 48)
+    torch.onnx.export(model, (image,), tmp_path / "net.onnx", dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    with torch.inference_mode():
+        wanted = model(image)
+    torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=0,
+                               atol=1e-5 * float(wanted.abs().max()))  # fmt: skip
 
 
 def test_scores_begin_at_zero_and_the_ups_are_bilinear() -> None:
