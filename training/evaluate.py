@@ -95,7 +95,7 @@ def known(protocol: ProtocolName, predictor: Predictor, views: Views) -> Val:
     """The val split, as far as a protocol must know it."""
     if protocol == "table4":
         views.find_replayed()
-    if protocol in OF_BASES:
+    if protocol in OF_BASES and predictor.curve.subset == ALL:
         views.find_bases()
     recipe = predictor.recipe
     return Val(views.config, predictor.curve.subset, predictor.task, views.cache.facts,

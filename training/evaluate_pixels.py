@@ -97,7 +97,7 @@ def _row(
     if one.family:
         figures["iou"] = _iou(iou[one.family], counts)
     return row(protocol, predictor.curve, one, task, figures, iou=iou, matrix=matrix,
-               stored=views.config.bases.resolution)  # fmt: skip
+               stored=0 if views.config.imported else views.config.bases.resolution)  # fmt: skip
 
 
 def _watched(pairs: Iterator[Pair], label: int, counts: list[tuple[int, int]]) -> Iterator[Pair]:

@@ -23,15 +23,16 @@ def row(
     stored: int = 0, samples: int | None = None, notes: tuple[str, ...] = (),
 ) -> Metrics:  # fmt: skip
     """`stored` is the side of the stored pictures, px; 0 = of no concern."""
-    how = shown(one)
+    how, count = shown(one), len(one.keys) if samples is None else samples
     size = how.size(curve.size)
+    empty = () if count or notes else ("val has no picture of this kind",)
     return Metrics(
         protocol=protocol, condition=one.name, detector=curve.detector, task=task,
         subset=curve.subset, split="val", size=size,
-        samples=len(one.keys) if samples is None else samples, figures=dict(figures),
+        samples=count, figures=dict(figures),
         iou=dict(iou or {}),
         confusion=() if matrix is None else tuple(tuple(int(n) for n in line) for line in matrix),
-        notes=(*_about(how, size, stored), *one.notes, *notes),
+        notes=(*_about(how, size, stored), *one.notes, *notes, *empty),
     )  # fmt: skip
 
 

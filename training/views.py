@@ -95,10 +95,11 @@ class Views:
 
     def _start(self, key: str, pictures: str, stored: bool) -> tuple[Bytes, Bytes]:
         """What a condition starts from: as stored, or at the network's size."""
-        if pictures == ASSEMBLED and not stored:
+        row = None if pictures == ASSEMBLED else self._rows[pictures].get(key)
+        if row is None and not stored:  # samples without a turn to paint again are as they were
             place = self._place[key]
             return np.array(self.cache.images[place]), np.array(self.cache.masks[place])
-        row = self._stored()[key] if pictures == ASSEMBLED else self._rows[pictures][key]
+        row = row or self._stored()[key]
         image, mask = row.get("image", "Photo"), row.get("mask", "LabelMap")
         if mask is None:  # a base picture: nothing of it is edited
             mask = np.zeros(image.shape[:2], np.uint8)
