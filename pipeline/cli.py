@@ -19,7 +19,7 @@ RELEASED = ROOT / "jobs" / "diffseg30k.yaml"
 MODEL = "RUN:TRIAL, as in runs/demo:deeplabv3plus-binary, or a safetensors file with its curve"
 #: Commands that need more than this package may import, and the modules that have them.
 ELSEWHERE = {"models": "jobs.models", "predict": "training.predict", "export": "training.export",
-             "browse": "training.browse", "report": "training.report_again"}  # fmt: skip
+             "browse": "training.browse"}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,7 +109,7 @@ def main(argv: list[str]) -> int:
     if args.command in cluster.NAMES:
         return cluster.main(args)
     does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render,
-            "lint": _lint, "import": _import}  # fmt: skip
+            "lint": _lint, "import": _import, "report": _report}  # fmt: skip
     if args.command in ELSEWHERE:
         # found by name, as every stage is
         code: int = import_module(ELSEWHERE[args.command]).main(args)
@@ -152,6 +152,12 @@ def _import(args: argparse.Namespace) -> int:
     if args.hub:
         import_module("jobs.imported_hub").fetch(args.path)
     return local.run(released.filled(chosen, args.path), args.photos, args.out, until="index")
+
+
+def _report(args: argparse.Namespace) -> int:
+    for path in import_module("training.report").again(args.run):
+        print(path)
+    return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:
