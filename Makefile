@@ -8,7 +8,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint render figures picture images sbom e2e-containers tools contract lock clean
+.PHONY: help demo tables-demo test lint render figures picture images sbom e2e-containers tools contract lock clean
 
 # Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
 REGISTRY =
@@ -25,6 +25,10 @@ help: ## list the targets
 
 demo: $(VENV)/ready ## set up, then the whole run on the sample photographs (runs/demo)
 	@$(BIN)/palimpsest run --profile demo
+
+tables-demo: $(VENV)/ready ## set up, then every table of the paper once, at demo size (runs/tables-demo)
+	@$(BIN)/palimpsest run --profile tables-demo
+	@$(BIN)/palimpsest report runs/tables-demo
 
 test: $(VENV)/ready lint ## set up, then every check and every test
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
@@ -87,8 +91,8 @@ lock: $(VENV)/ready ## resolve every requirements.in into its requirements.txt, 
 			-o images/$$image/requirements.txt images/$$image/requirements.in || exit; \
 	done
 
-clean: ## remove the environment and the demo's run
-	rm -rf $(VENV) runs/demo
+clean: ## remove the environment and the demos' runs
+	rm -rf $(VENV) runs/demo runs/tables-demo
 
 $(VENV)/ready: requirements.txt requirements-setup.txt pyproject.toml
 	@echo "setting up $(VENV) (once: a few GB, about a minute on a fast line)"
