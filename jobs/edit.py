@@ -12,7 +12,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from jobs.editors import Editor, Settings, faults
+from jobs import faults
+from jobs.editors import Editor, Settings
 from jobs.passes import Asked, Done, paint
 from jobs.weights import editor
 from pipeline.cards import card

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from jobs.editors import Editor, Painted, faults, gates
+from jobs import faults
+from jobs.editors import Editor, Painted, gates
 from jobs.weights import editor
 from pipeline.config import Config
 from pipeline.documents import Source

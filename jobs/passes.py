@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.editors import Editor, Painted, faults, gates
+from jobs import faults
+from jobs.editors import Editor, Painted, gates
 from pipeline.config import Editing
 from pipeline.records import Edited, Reject
 

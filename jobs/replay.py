@@ -16,7 +16,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from jobs.editors import Editor, at, faults
+from jobs import faults
+from jobs.editors import Editor, at
 from jobs.passes import Asked, Done, paint
 from jobs.weights import editor
 from pipeline.cards import card

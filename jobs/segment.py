@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from jobs import faults
 from jobs.segmenters import Found, Module, Seen, Segmenter
 from pipeline.config import Config, RegionRules
 from pipeline.documents import Region, Regions
@@ -75,7 +76,8 @@ def _region(found: Found, origin: Origin) -> Region:
 def job(config: Config) -> Job[ToSegment, Segmented]:
     def load() -> tuple[Transform[ToSegment, Segmented], str]:
         module: Module = importlib.import_module(f"jobs.segmenters.{config.segmenter}")
-        segmenter = module.load(config)
+        with faults.loading():
+            segmenter = module.load(config)
         return lambda batch: segment(segmenter, config.regions, batch), segmenter.model
 
     return Job(ToSegment, Segmented, load, batch=BATCH)

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from jobs.faults import in_batches
 from jobs.segmenters import Box
-from jobs.segmenters.halving import in_batches
 from jobs.segmenters.phrases import packed, spans, text
 from pipeline.config import RegionRules
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from jobs.faults import in_batches
 from jobs.segmenters import Box
-from jobs.segmenters.halving import in_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from jobs import faults
 from pipeline.config import Config
 from pipeline.documents import EditType, Objects, Prompt, Region, Score
 from pipeline.records import ToPropose
@@ -78,4 +79,5 @@ class Module(Protocol):
 def load(config: Config) -> Vlm:
     """The config's model, loaded."""
     module: Module = importlib.import_module(f"jobs.vlms.{config.vlm}")
-    return module.load(config)
+    with faults.loading():
+        return module.load(config)

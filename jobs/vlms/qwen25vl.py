@@ -95,7 +95,7 @@ class Qwen:
     def _replies(self, asked: Sequence[Question], temperature: float) -> list[str]:
         """What the model writes, all questions in one batch, in halves where the device is too
         small for it."""
-        from jobs.segmenters.halving import in_batches
+        from jobs.faults import in_batches
 
         def some(rows: range) -> list[str]:
             return self._written([asked[i] for i in rows], temperature)

@@ -305,8 +305,12 @@ def test_a_full_device_halves_the_batch_and_changes_no_picture(
     import torch
 
     editor = _editor(family, tiny_root)
-    full = between(editor, _failing(1, torch.OutOfMemoryError("CUDA out of memory")))
+    oom = torch.OutOfMemoryError("CUDA out of memory")
+    peak, full = between(editor, _failing(1, oom)), between(editor, _failing(2, oom))
     plain, halved = _turn(config, family, editor, 3), _turn(config, family, full, 3)
+    for ours, theirs in zip(_turn(config, family, peak, 3), plain, strict=True):
+        assert np.array_equal(ours.image, theirs.image)
+        assert ours.history == theirs.history
     for ours, theirs in zip(halved, plain, strict=True):
         _close(ours.image, theirs.image, (64, 64, 3))
         assert ours.history.edits[0].notes == ("batch-of-1",)

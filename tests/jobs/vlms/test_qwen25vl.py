@@ -223,7 +223,7 @@ def test_a_batch_that_is_too_large_is_halved(vlm: Qwen, monkeypatch: pytest.Monk
         return whole(**inputs)
 
     monkeypatch.setattr(vlm.net, "generate", cramped)
-    assert vlm.score(judged()) == wanted and sizes == [3, 1, 1, 1]
+    assert vlm.score(judged()) == wanted and sizes == [3, 3, 1, 1, 1]
 
 
 def test_the_digest_is_of_weights_and_questions(

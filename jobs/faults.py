@@ -1,4 +1,4 @@
-"""What a sick or a full GPU does to a batch of any family. Imports no torch: not all need it."""
+"""What a sick or a full GPU does to a batch of any model. Imports no torch: not all need it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from jobs.editors import Painted
 from pipeline.errors import SuspectNodeError, TransientError
 
+Result = TypeVar("Result")
 #: Words of CUDA's messages after which nothing works in this process any more, and for which the
 #: machine is to blame. Not "device-side assert": that is a wrong index, on every machine.
 STICKY = (
@@ -23,32 +25,47 @@ STICKY = (
 FULL = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
 
 
-def in_halves(run: Callable[[range], list[Painted]], count: int) -> list[Painted]:
-    """`run` for the rows 0 to `count`, at once if the device has the memory, else in halves.
+def in_batches(run: Callable[[range], list[Result]], count: int, size: int) -> list[Result]:
+    """The results of `run` for the rows 0 to `count`, at most `size` at a time.
 
-    Each sample has a seed of its own, so a smaller batch paints the same picture up to rounding;
-    the note `batch-of-N` says that it was painted so. What was learnt is forgotten at the end: the
-    cuts of the next call must not depend on what happened before.
+    Where the device is out of memory, what it still holds is let go and the same rows are tried
+    again: a passing peak must not change the cuts, on which last bits depend. Then they are halved.
+    What was learnt is forgotten at the end: the cuts of the next call must not depend on what
+    happened before. Raises TransientError for a device too small for one row.
     """
-    done: list[Painted] = []
-    size = count
+    done: list[Result] = []
+    again = False
     while len(done) < count:
         rows = range(len(done), min(len(done) + size, count))
         try:
             with watched():
-                made = run(rows)
+                done += run(rows)
+            again = False
+            continue
         except RuntimeError as error:
             if not _is_full(error):
                 raise
-            if len(rows) == 1:
+            if again and len(rows) == 1:
                 raise _too_small("with a single picture") from error
-            size = len(rows) // 2
-        else:
-            note = (f"batch-of-{len(rows)}",) if size < count else ()
-            done += [replace(one, notes=one.notes + note) for one in made]
-            continue
         _let_go()  # outside the handler: there the error still holds its tensors
+        if again:
+            size = len(rows) // 2
+        again = not again
     return done
+
+
+def in_halves(run: Callable[[range], list[Painted]], count: int) -> list[Painted]:
+    """`run` for the rows 0 to `count`, at once if the device has the memory for it.
+
+    Each sample has a seed of its own, so a smaller batch paints the same picture up to rounding;
+    the note `batch-of-N` says that it was painted so.
+    """
+
+    def noted(rows: range) -> list[Painted]:
+        note = (f"batch-of-{len(rows)}",) if len(rows) < count else ()
+        return [replace(one, notes=one.notes + note) for one in run(rows)]
+
+    return in_batches(noted, count, count)
 
 
 @contextmanager

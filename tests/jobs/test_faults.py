@@ -1,6 +1,8 @@
 """A full device paints in smaller batches; a sick one says so; anything else is a bug."""
 
+import importlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import jobs.edit
+import jobs.score
+import jobs.segment
 from jobs.editors import Painted
-from jobs.editors.faults import STICKY, in_halves, loading
-from pipeline.errors import SUSPECT, TRANSIENT, explain
+from jobs.faults import STICKY, in_batches, in_halves, loading
+from pipeline.config import Config
+from pipeline.errors import SUSPECT, TRANSIENT, TransientError, explain
 
 
 def painted(row: int) -> np.ndarray:
@@ -30,6 +36,60 @@ def device(room: int, error: Callable[[], RuntimeError]) -> Callable[[range], li
 
 def full() -> RuntimeError:
     return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+class Device:
+    """Takes `room` rows at a time, once it has refused the first `peaks` calls."""
+
+    def __init__(self, room: int, peaks: int = 0) -> None:
+        self.room, self.peaks, self.asked = room, peaks, list[int]()
+
+    def run(self, rows: range) -> list[int]:
+        self.asked.append(len(rows))
+        if len(rows) > self.room or len(self.asked) <= self.peaks:
+            raise full()
+        return [row * row for row in rows]
+
+
+@given(st.integers(0, 40), st.integers(1, 16), st.integers(1, 16))
+def test_every_row_is_done_once_and_in_order(count: int, size: int, room: int) -> None:
+    device = Device(room)
+    assert in_batches(device.run, count, size) == [row * row for row in range(count)]
+    assert max((n for n in device.asked if n <= room), default=0) <= size
+
+
+def test_a_passing_peak_does_not_change_the_cuts() -> None:
+    device = Device(4, peaks=1)
+    in_batches(device.run, 10, 4)
+    assert device.asked == [4, 4, 4, 2]
+    device = Device(4, peaks=2)
+    in_batches(device.run, 10, 4)
+    assert device.asked == [4, 4, 2, 2, 2, 2, 2], "one that does not pass does"
+
+
+def test_what_the_device_holds_is_let_go_before_it_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    device = Device(2, peaks=1)
+
+    def run(rows: range) -> list[int]:
+        said.append(f"asked for {len(rows)}")
+        return device.run(rows)
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: said.append("let go"))
+    in_batches(run, 2, 2)
+    assert said == ["asked for 2", "let go", "asked for 2"]
+
+
+def test_the_cuts_do_not_depend_on_what_happened_before() -> None:
+    device = Device(3)
+    in_batches(device.run, 10, 8)
+    first = device.asked
+    assert first == [8, 8, 4, 4, 2, 2, 2, 2, 2]
+    device.asked = []
+    in_batches(device.run, 10, 8)
+    assert device.asked == first
 
 
 @given(st.integers(0, 20), st.integers(1, 20))
@@ -53,6 +113,17 @@ def test_a_smaller_batch_is_noted_and_forgotten() -> None:
 )  # fmt: skip
 def test_a_full_device_is_known_by_its_words_too(said: str) -> None:
     assert len(in_halves(device(1, lambda: RuntimeError(said)), 3)) == 3
+
+
+def test_a_peak_that_passed_is_not_noted() -> None:
+    refused = iter([True])
+
+    def run(rows: range) -> list[Painted]:
+        if next(refused, False):
+            raise full()
+        return [Painted(painted(row)) for row in rows]
+
+    assert [one.notes for one in in_halves(run, 3)] == [()] * 3
 
 
 def test_too_little_memory_for_one_may_be_tried_again() -> None:
@@ -99,3 +170,19 @@ def test_a_device_may_fail_while_the_weights_are_loaded(
 def test_a_bug_while_the_weights_are_loaded_stays_one() -> None:
     with pytest.raises(RuntimeError, match="size 9"), loading():
         raise RuntimeError("size 9 must match 4")
+
+
+@pytest.mark.parametrize("role", ["vlms.rules", "segmenters.classical", "editors.clone"])
+def test_every_stage_tells_a_device_that_is_full_while_its_model_is_loaded(
+    role: str, standin: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise full()
+
+    monkeypatch.setattr(importlib.import_module(f"jobs.{role}"), "load", refuse)
+    job: Any = {
+        "vlms.rules": jobs.score.job(standin), "segmenters.classical": jobs.segment.job(standin),
+        "editors.clone": jobs.edit.job(standin, "clone", 1),
+    }[role]  # fmt: skip
+    with pytest.raises(TransientError, match="while the weights are loaded"):
+        job.load()
