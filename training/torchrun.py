@@ -86,11 +86,11 @@ def reach(address: str, port: int) -> None:
 
 
 def verdict(codes: list[int]) -> int:
-    """One code for ranks that ended with `codes`. When one goes, the others lose its connection and
-    end with a traceback: so what was said on purpose comes first, then a kill (below zero), which
-    the kernel or an operator did, and a bug only if there is nothing else. A SIGTERM counts only if
-    nothing else does: it is how torchrun stops the ranks that are left."""
-    said = [code for code in codes if code in (PERMANENT, SUSPECT, TRANSIENT)]
+    """One code for ranks that ended with `codes`. When one goes, the others lose its connection: so
+    what was said on purpose comes first, and of that what no other attempt mends; then a kill
+    (below zero), which the kernel or an operator did, and a bug only if there is nothing else. A
+    SIGTERM counts only if nothing else does: it is how torchrun stops the ranks that are left."""
+    said = [code for code in (PERMANENT, SUSPECT, TRANSIENT) if code in codes]
     if said:
         return said[0]
     ends = [code for code in codes if code != -signal.SIGTERM] or codes

@@ -76,3 +76,12 @@ def test_an_agent_that_is_told_to_stop_says_so(tmp_path: Path) -> None:
 )
 def test_the_ranks_that_torchrun_stopped_do_not_count(codes: list[int], code: int) -> None:
     assert verdict(codes) == code
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [([1, 75], 75), ([78], 78), ([75, 78], 78), ([-9, 1], 75), ([1, 1], 1)]
+)
+def test_what_was_said_on_purpose_outweighs_what_followed_from_it(
+    codes: list[int], code: int
+) -> None:
+    assert verdict(codes) == code

@@ -21,7 +21,6 @@ from training import torchrun
 if TYPE_CHECKING:
     from tests.training.conftest import Runs
 
-TINY = "tu-mobilenetv3_small_050"
 #: Rank 1 does what it is told to; both meet first, as in training.
 RANK = """
 import os, signal, sys, torch, torch.distributed as dist
@@ -59,7 +58,7 @@ def pod(index: int, port: int, folder: Path, *command: str) -> subprocess.Popen[
 
 @pytest.mark.slow
 def test_two_pods_train_one_detector(runs: Runs, port: int, tmp_path: Path) -> None:
-    run, _ = runs.make(encoder=TINY, processes=2)
+    run, _ = runs.make(processes=2)
     argv = ["training.train", "--detector", "deeplabv3plus", "--task", "binary",
             f"--run={run.path}"]  # fmt: skip
     pods = [pod(1, port, tmp_path, *argv)]  # which waits for pod 0
