@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,7 @@ def windows(
     crop = recipe.crop or side
     found = np.empty((len(rows), crop, crop, 3), np.uint8)
     labels = np.empty(found.shape[:3], np.uint8)
+    blank = _blank(crop, recipe)
     for i, row in enumerate(rows.tolist()):
         chance = chances[i]
         low, high = recipe.scale or (1.0, 1.0)
@@ -62,8 +64,8 @@ def windows(
         edge = min(side, max(1, round(side * shown / scaled)))  # px of the picture that it shows
         top, left = (int(chance[which] * (side - edge + 1)) for which in (TOP, LEFT))
         at = (crop - shown) // 2
-        if at or shown < crop:
-            found[i], labels[i] = _mean_colour(recipe), IGNORE
+        if shown < crop:
+            found[i], labels[i] = blank, IGNORE
         window = np.s_[row, top : top + edge, left : left + edge]
         place = np.s_[i, at : at + shown, at : at + shown]
         mirror = recipe.flip and bool(chance[FLIP] < 0.5)
@@ -119,8 +121,8 @@ def resize(image: Bytes, side: int, mirror: bool = False) -> Bytes:
     if mirror:
         plane = plane.flip(1)
     if not same:
-        scaled = interpolate(plane.permute(2, 0, 1)[None], size=(side, side), mode="bilinear",
-                             antialias=True)  # fmt: skip
+        channels_last = plane[None].permute(0, 3, 1, 2)  # in this order, or torch turns it round
+        scaled = interpolate(channels_last, size=(side, side), mode="bilinear", antialias=True)
         plane = scaled[0].permute(1, 2, 0)
     found: Bytes = plane.numpy()
     return found
@@ -164,10 +166,11 @@ def jpeg(image: Bytes, quality: int) -> Bytes:
         return np.array(picture)
 
 
-def _mean_colour(recipe: Recipe) -> Bytes:
-    """The RGB colour that normalisation makes zero, to the next level."""
+@lru_cache(maxsize=4)
+def _blank(side: int, recipe: Recipe) -> Bytes:
+    """(side, side, 3) of the RGB colour that normalisation makes zero, to the next level."""
     mean = recipe.mean[::-1] if recipe.bgr else [255 * value for value in recipe.mean]
-    return np.array(mean).round().clip(0, 255).astype(np.uint8)
+    return np.full((side, side, 3), np.array(mean).round().clip(0, 255), np.uint8)
 
 
 def to_network(images: Bytes, device: torch.device, recipe: Recipe) -> torch.Tensor:
