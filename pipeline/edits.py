@@ -44,8 +44,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "composite": ("string", "paste: nothing outside the mask changed; full: the whole picture"),
     "model_digest": ("string", "of the weights that painted; empty without weights"),
     "model_licence": ("string", "of the family's published weights"),
+    "notes": ("list<string>", "what was done otherwise than planned: vae-float32, batch-of-1"),
     "score": ("int8", "naturalness of the finished picture, 0 to 5; -1 if nobody was asked"),
     "score_reason": ("string", "what the judge said"),
+    "score_control": ("int8", "of the unedited base by the same question; null if not asked"),
     "filtered_reason": ("string", "why the sample was set apart; null in train and val"),
     "base": ("string", "what lies beneath: real (a photograph), ai, or unknown if imported"),
     "base_family": ("string", "who made an ai base; null for a photograph"),
@@ -72,7 +74,8 @@ def rows(key: str, split: str, tar: str, sample: Sample, reason: str) -> Iterato
         "turns_member": f"{key}.{member('turns', 'LabelMap')}",
         "turns": len(sample.edits), "planned_turns": sample.planned,
         "score": sample.score.score, "score_reason": sample.score.reason,
-        "filtered_reason": reason or None, **_source(sample.source),
+        "score_control": sample.score.control, "filtered_reason": reason or None,
+        **_source(sample.source),
     }  # fmt: skip
     for edit in sample.edits:
         row = about | _edit(edit, sample)
@@ -87,7 +90,7 @@ def _edit(edit: Edit, sample: Sample) -> dict[str, Any]:
         "mask_area": edit.area, "bbox": _sized(region.box), "changed": edit.changed,
         "prompts": list(edit.prompts), "seeds": list(edit.seeds), "steps": edit.steps,
         "guidance": edit.guidance, "composite": edit.composite, "model_digest": edit.model,
-        "model_licence": card("editors", edit.family).licence,
+        "model_licence": card("editors", edit.family).licence, "notes": list(edit.notes),
     }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ def edit(turn: int, **changes: Any) -> Edit:
         "turn": turn, "region": turn - 1, "family": "clone", "label": 1, "edit": "addition",
         "prompts": ("first", NASTY), "seeds": (1, LARGEST), "steps": 30, "guidance": 7.5,
         "composite": "paste", "changed": 0.5, "area": 0.25, "model": "abc",
+        "notes": ("batch-of-1",),
     } | changes  # fmt: skip
     return Edit.model_validate(facts)
 
@@ -34,7 +35,7 @@ def sample(painted: Sequence[Edit], **source: Any) -> Sample:
              "size": (640, 480), "crop": (80, 0, 560, 480), "jpeg_quality": 90,
              "caption": "a cat"}  # fmt: skip
     return Sample(source=Source.model_validate(known | source), regions=regions, planned=3,
-                  edits=tuple(painted), score=Score(score=4, reason="fits"))  # fmt: skip
+                  edits=tuple(painted), score=Score(score=4, reason="fits", control=2))  # fmt: skip
 
 
 def table(*samples: Sample, reason: str = "") -> pa.Table:
@@ -61,9 +62,10 @@ def test_a_row_says_all_that_is_known_of_the_edit() -> None:
         "category": "animals", "region_origin": "annotation", "mask_area": 0.25,
         "bbox": [3, 4, 10, 20], "changed": 0.5, "prompts": ["first", NASTY],
         "seeds": [1, LARGEST], "steps": 30, "guidance": 7.5, "composite": "paste",
-        "model_digest": "abc", "model_licence": row["model_licence"], "score": 4,
-        "score_reason": "fits", "filtered_reason": None, "base": "real", "base_family": None,
-        "caption": "a cat", "source_id": "7", "source_file": NASTY, "source_sha256": "5ha",
+        "model_digest": "abc", "model_licence": row["model_licence"], "notes": ["batch-of-1"],
+        "score": 4, "score_reason": "fits", "score_control": 2, "filtered_reason": None,
+        "base": "real", "base_family": None, "caption": "a cat", "source_id": "7",
+        "source_file": NASTY, "source_sha256": "5ha",
         "source_licence": "CC BY", "source_author": "A. N. Other",
         "source_url": "https://example.org/7", "source_size": [640, 480],
         "source_crop": [80, 0, 480, 480], "source_jpeg_quality": 90,
@@ -76,6 +78,13 @@ def test_what_a_made_picture_has_no_source_for_is_null() -> None:
     assert (row["base"], row["base_family"], row["source_id"]) == ("ai", "heal", "7")
     empty = [name for name in row if name.startswith("source_") and row[name] is None]
     assert len(empty) == 8 and "source_crop" in empty and "source_licence" in empty
+
+
+def test_a_base_that_was_not_judged_has_no_control() -> None:
+    plain = sample([edit(1, notes=())])
+    asked = plain.model_copy(update={"score": Score(score=4)})
+    (row,) = table(asked).to_pylist()
+    assert row["score_control"] is None and row["notes"] == []
 
 
 def test_a_filtered_row_says_why() -> None:
