@@ -24,11 +24,10 @@ from pipeline.manifest import Manifest
 from pipeline.protocols import Trial
 from pipeline.records import Edited, Generated, Sourced, Trained
 from pipeline.shards import RunFolder, Writer, join
+from tests.training.conftest import FACTS, Runs
 from training import detectors, evaluate, subsets
 from training.cache import RESAMPLER
 from training.recipes import Recipe
-
-from .conftest import FACTS, Runs
 
 Bytes = NDArray[np.uint8]
 SIDE, SQUARE, SAMPLES = 64, 32, 16
