@@ -21,7 +21,7 @@ PIXELS = {
 }  # fmt: skip
 PICTURES = {
     "accuracy": "accuracy at 0.5", "ap": "AP of edited", "ap_mean": "AP, mean of both classes",
-    "accuracy_balanced": "accuracy at the balanced threshold",
+    "accuracy_balanced": "balanced accuracy at the balanced threshold",
     "threshold_balanced": "balanced threshold", "true_positive_rate": "true positives",
     "false_positive_rate": "false positives",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Plots of the detectors: loss, dev scores, confusion.
+"""Plots of the detectors: loss and dev scores, confusion.
 
 in    `Trial`s, rows of scores
 out   `Plot`s
@@ -13,56 +13,69 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
-from pipeline.documents import Metrics
-from training.report_plots import INK, LINE, Plot, draw, plain
+from pipeline.documents import Curve, Metrics
+from training.report_plots import COLOURS, INK, LINE, Plot, draw, plain
 from training.report_trials import Trial
 
 POINTS = 300
+RINGS = (
+    "Dashed: mIoU (of whole pictures, balanced accuracy) on the dev slice, which is cut from train "
+    "by source; a ring marks the step that was kept."
+)
 #: From nothing at all to blue: what lies below may be light or dark.
 BLUES = LinearSegmentedColormap.from_list("blues", [(0.1, 0.41, 0.7, 0.0), (0.1, 0.41, 0.7, 1.0)])
 
 
-def losses(trials: Sequence[Trial]) -> Plot:
-    """Mean loss by optimiser step; long curves are averaged to a few hundred points."""
-    title = "Loss while training"
-    curves = [(trial.name, np.array(trial.curve.loss)) for trial in trials if trial.curve]
+def curves(trials: Sequence[Trial]) -> list[Plot]:
+    """A plot for each detector and task, since losses of different ones cannot be compared."""
+    found: dict[tuple[str, str], list[tuple[str, Curve]]] = {}
+    for trial in trials:
+        if trial.curve and trial.curve.loss:
+            alike = found.setdefault((trial.of.detector, trial.of.task), [])
+            alike.append((trial.of.subset, trial.curve))
+    return [_curves(f"{plain(detector, 30)}, {task}", alike)
+            for (detector, task), alike in found.items()]  # fmt: skip
+
+
+def _curves(title: str, alike: Sequence[tuple[str, Curve]]) -> Plot:
+    """Mean loss by optimiser step, long ones averaged to a few hundred points; on the right the
+    score on the dev slice, with a ring at the step whose weights were kept."""
+    checked = any(curve.checks for _, curve in alike)
 
     def paint(axes: Axes) -> None:
-        for name, loss in curves:
+        right = axes.twinx() if checked else None
+        for i, (subset, curve) in enumerate(alike):
+            loss, colour = np.array(curve.loss), COLOURS[i % len(COLOURS)]
             parts = np.array_split(loss, min(len(loss), POINTS))
             ends = np.cumsum([len(part) for part in parts])
-            axes.plot(ends, [part.mean() for part in parts], linewidth=1.6, label=plain(name, 30))
+            axes.plot(ends, [part.mean() for part in parts], linewidth=1.6, color=colour,
+                      label=plain(subset, 30))  # fmt: skip
+            if right:
+                _checks(right, curve, colour)
         axes.set_xlabel("optimiser step")
-        axes.set_ylabel("cross-entropy")
+        axes.set_ylabel("loss")
         axes.set_ylim(bottom=0)
         axes.grid()
-        axes.legend()
+        if right:
+            right.set_ylabel("score on the dev slice")
+            right.set_ylim(0, 1)
+            right.spines["right"].set_visible(True)
+        axes.figure.legend(loc="outside upper left", ncols=2, handlelength=1.6)
 
-    said = "; ".join(f"{name} from {c[0]:.3f} to {c[-1]:.3f}" for name, c in curves if len(c))
-    return draw(title, "Mean over the pixels of a batch.", f"{title}: {said}", paint, (4.3, 4.0))
+    said = "; ".join(
+        f"{plain(subset, 40)}: loss from {curve.loss[0]:.3f} to {curve.loss[-1]:.3f}, kept at step "
+        f"{curve.best_step:,} of {curve.steps:,}" for subset, curve in alike
+    )  # fmt: skip
+    caption = RINGS if checked else "Without a dev slice the last step is kept."
+    return draw(title, caption, f"Training of {title}. {said}", paint, (4.3, 3.4))
 
 
-def checks(trials: Sequence[Trial]) -> Plot:
-    """Scores on the dev slice by optimiser step; the ring is the step whose weights were kept."""
-    title = "Score on the dev slice"
-    curves = [(trial.name, trial.curve) for trial in trials if trial.curve and trial.curve.checks]
-
-    def paint(axes: Axes) -> None:
-        for name, curve in curves:
-            steps, scores = zip(*((one.step, one.score) for one in curve.checks), strict=True)
-            (line,) = axes.plot(steps, scores, linewidth=1.6, marker=".", label=plain(name, 30))
-            kept = [one for one in curve.checks if one.step == curve.best_step]
-            axes.plot([one.step for one in kept], [one.score for one in kept], "o", markersize=10,
-                      markerfacecolor="none", color=line.get_color())  # fmt: skip
-        axes.set_xlabel("optimiser step")
-        axes.set_ylabel("mIoU, or balanced accuracy")
-        axes.set_ylim(bottom=0)
-        axes.grid()
-        axes.legend()
-
-    said = "; ".join(f"{name} kept at step {curve.best_step:,}" for name, curve in curves)
-    caption = "Cut from train by source; a ring marks the step whose weights were kept."
-    return draw(title, caption, f"{title}: {said}", paint, (4.3, 4.0))
+def _checks(axes: Axes, curve: Curve, colour: str) -> None:
+    steps, scores = [one.step for one in curve.checks], [one.score for one in curve.checks]
+    axes.plot(steps, scores, "--", marker=".", linewidth=1.2, color=colour)
+    kept = [(one.step, one.score) for one in curve.checks if one.step == curve.best_step]
+    axes.plot([step for step, _ in kept], [score for _, score in kept], "o", markersize=10,
+              markerfacecolor="none", color=colour)  # fmt: skip
 
 
 def confusion(detector: str, metrics: Metrics) -> Plot:

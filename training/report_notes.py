@@ -12,8 +12,12 @@ from pipeline import protocols
 from pipeline.config import Config, ProtocolName
 from pipeline.documents import Metrics
 from training import paper
-from training.report_conditions import published, scored_on
+from training.report_conditions import published, scored_on, trained_on
 from training.report_readings import BROKEN, NOTES, TYPO
+
+EMPTY = "no picture of val belongs to this set, so there is nothing to score"
+#: So many sets are named under a table, of more only their number.
+SHOWN = 6
 
 
 def notes(config: Config, name: ProtocolName, rows: Sequence[Metrics]) -> tuple[str, ...]:
@@ -30,14 +34,23 @@ def notes(config: Config, name: ProtocolName, rows: Sequence[Metrics]) -> tuple[
 
 def _special(config: Config, rows: Sequence[Metrics]) -> list[str]:
     """What evaluations noted about their sets, each once, with the sets that it is about."""
-    about: dict[str, list[str]] = {}
+    about: dict[str, list[Metrics]] = {}
     for row in rows:
-        empty = "no picture of val belongs to this set, so there is nothing to score"
-        name = scored_on(config, row.protocol, row.condition)
-        for text in (*((empty,) if not row.samples else ()), *row.notes):
-            if name not in about.setdefault(text, []):
-                about[text].append(name)
-    return [f"{' / '.join(names)}: {text}." for text, names in about.items()]
+        for text in (*((EMPTY,) if row.figures and not row.samples else ()), *row.notes):
+            about.setdefault(text, []).append(row)
+    return [f"{_whose(config, rows, these)}: {text.rstrip('.')}." for text, these in about.items()]
+
+
+def _whose(config: Config, rows: Sequence[Metrics], these: Sequence[Metrics]) -> str:
+    """Which rows a note is about: sets, with the detector where it is not about all of a set."""
+    names = list(dict.fromkeys(
+        scored_on(config, row.protocol, row.condition)
+        if all(one in these for one in rows if one.condition == row.condition)
+        else f"{row.detector}, {row.task}, {trained_on(config, row.subset)}, "
+             f"{scored_on(config, row.protocol, row.condition)}"
+        for row in these
+    ))  # fmt: skip
+    return " / ".join(names) if len(names) <= SHOWN else f"{len(these)} of {len(rows)} rows"
 
 
 def _unlike(config: Config, rows: Sequence[Metrics]) -> list[str]:

@@ -86,7 +86,7 @@ def _plots(found: Findings) -> dict[str, list[Plot]]:
     trials, stages = found.trials, found.stages
     kept = [item for item in found.samples if item.split != "filtered"]
     plots: dict[str, list[Plot]] = {
-        "statistics": [], "curves": [], "times": [],
+        "statistics": [], "times": [], "curves": report_learning.curves(trials),
         "confusions": [report_learning.confusion(trial.name, trial.metrics) for trial in trials
                        if trial.metrics and trial.of.task == "semantic"
                        and trial.metrics.confusion],
@@ -94,10 +94,6 @@ def _plots(found: Findings) -> dict[str, list[Plot]]:
     }  # fmt: skip
     if any(item.sample.edits for item in kept):
         plots["statistics"] = report_statistics.plots(kept, found.config)
-    if any(trial.curve and trial.curve.loss for trial in trials):
-        plots["curves"].append(report_learning.losses(trials))
-    if any(trial.curve and trial.curve.checks for trial in trials):
-        plots["curves"].append(report_learning.checks(trials))
     if stages.bars:
         colours = report_pictures.colours(found.config)
         plots["times"] = [report_charts.timeline(stages, colours), report_charts.seconds(stages)]
@@ -128,7 +124,8 @@ def _models(config: Config) -> list[tuple[str, str, ModelCard]]:
     """(role, name, card) of every model of the run."""
     wanted: list[tuple[Role, str, str]] = [("editors", "editor", name) for name in config.families]
     wanted += [("editors", "stand-in of an editor", name) for name in config.replays]
-    wanted.append(("vlms", "language model", config.vlm))
-    wanted.append(("segmenters", "segmenter", config.segmenter))
+    if config.imported is None:
+        wanted.append(("vlms", "language model", config.vlm))
+        wanted.append(("segmenters", "segmenter", config.segmenter))
     wanted += [("detectors", "detector", name) for name in config.detectors]
     return [(said, name, card(role, name)) for role, said, name in wanted]

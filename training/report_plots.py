@@ -29,6 +29,8 @@ INK, LINE = "#0b0c0d", "#c1c2c3"
 MAIN, SECOND = "#3b82b5", "#d9822b"
 #: First, second, third turn (and more): one hue, from dark to light.
 SHADES = ("#2f6f9f", "#62addb", "#b3dcf5", "#dcecf7")
+#: Of lines, in their order (Okabe and Ito).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLE: Any = {
     "svg.fonttype": "none", "text.parse_math": False, "text.usetex": False, "font.size": 10,
     "font.family": "DejaVu Sans", "axes.edgecolor": LINE, "axes.labelcolor": INK,
@@ -36,7 +38,7 @@ STYLE: Any = {
     "ytick.labelcolor": INK, "grid.color": LINE, "grid.linewidth": 0.5, "axes.axisbelow": True,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     "axes.formatter.useoffset": False, "axes.prop_cycle": cycler(
-        color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]),
+        color=COLOURS),
 }  # fmt: skip
 
 

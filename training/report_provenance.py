@@ -70,7 +70,7 @@ def tables(library: Library, trials: Sequence[Trial], stages: Stages) -> list[Ta
 def _trained(library: Library, trials: Sequence[Trial]) -> Table:
     heads = (
         Column("detector", "name"), Column("task"), Column("trained on"), Column("encoder"),
-        Column("recipe"), Column("size", "count"), Column("pictures", "count"),
+        Column("recipe", "phrase"), Column("size", "count"), Column("pictures", "count"),
         Column("steps", "count"), Column("kept step", "count"), Column("batch", "count"),
         Column("processes", "count"), Column("time", "count"), Column("waited for data", "count"),
         Column("device"), Column("weights, sha256", "digest"),

@@ -29,15 +29,15 @@ AP = (
     "the mean over both classes, which it could also mean, has a column of its own."
 )
 SUBSETS = (
-    "Pictures of several turns mix families. Detectors are trained on the samples without any "
-    "held-out family and scored on val samples with at least one edit by one; the paper does not "
-    "say what becomes of mixed pictures. In the headline (A) pixels of the other families count "
-    "for nothing; (B) counts every edit, (C) takes pictures by held-out families alone."
+    "Pictures of several turns mix families, and the paper does not say what becomes of them: ours "
+    "are trained without any sample by a held-out family. The headline (A) takes val samples with "
+    "at least one edit by one and ignores pixels of the others; (B) counts every edit, (C) takes "
+    "samples by held-out families alone."
 )
 MIXED = (
-    "Pictures of several turns mix families. Detectors are trained on the samples without any "
-    "held-out family; the headline (A) is of val samples with at least one edit by one, (C) of "
-    "those with no other. The paper does not say which it took."
+    "Pictures of several turns mix families, and the paper does not say what becomes of them: ours "
+    "are trained without any sample by a held-out family. The headline (A) takes val samples with "
+    "at least one edit by one, (C) those with no other."
 )
 RESCORED = (
     "All families' detectors are scored on the same sets again; the paper's baseline is that of "

@@ -16,9 +16,8 @@ from matplotlib.lines import Line2D
 from pipeline.documents import Figure, Metrics
 from training.report_columns import three
 from training.report_conditions import CLEAN, KINDS, split
-from training.report_plots import INK, Plot, draw, plain
+from training.report_plots import COLOURS, INK, Plot, draw, plain
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 FIGURES: dict[str, tuple[str, Literal["--", "-"]]] = {
     "accuracy": ("accuracy", "--"), "miou": ("mIoU", "-"),
 }  # fmt: skip

@@ -15,13 +15,13 @@ from typing import Literal
 
 from pipeline import protocols
 from pipeline.config import Config, ProtocolName
-from pipeline.documents import Curve, Metrics
+from pipeline.documents import Curve, Metrics, Task
 from training import report_columns as columns
 from training import report_notes
 from training.report_columns import DASH
 from training.report_conditions import CLEAN, published, scored_on, trained_on
 
-Kind = Literal["name", "words", "set", "figure", "paper", "count", "digest"]
+Kind = Literal["name", "words", "phrase", "figure", "paper", "count", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class Scored:
 
     def setup(self, row: Metrics) -> str:
         """How the detector of a row was built and fed, so that nobody compares unlike with like."""
-        trial = protocols.Trial(row.detector, row.task, row.subset)
+        task: Task = "binary" if row.protocol == "classifiers" else row.task
+        trial = protocols.Trial(row.detector, task, row.subset)
         curve = self.curves.get(trial.name)
         section = self.config.detectors.get(row.detector)
         said = [curve.encoder] if curve else []
@@ -80,8 +81,7 @@ def _of(scored: Scored, name: ProtocolName, rows: Sequence[Metrics]) -> list[Tab
     curves = name == "severity"  # its plots stand above
     figures = f"{title}: all figures" if curves else title
     made = [_figures(scored, figures, rows, notes, folded=curves)]
-    semantic = [row for row in rows if row.task == "semantic" and len(row.iou) > 1
-                and row.condition != "merged"]  # fmt: skip
+    semantic = [row for row in rows if row.task == "semantic" and row.iou]
     if name in ("table2", "table4") and semantic:
         made.append(_families(scored, f"{title}: IoU by family", semantic))
     return made
@@ -127,7 +127,7 @@ def _who(scored: Scored, rows: Sequence[Metrics]) -> tuple[list[Column], list[tu
     subsets = {row.subset for row in rows} != {protocols.ALL}
     conditions = {row.condition for row in rows} != {CLEAN}
     head = [Column("detector", "name"), Column("task")]
-    head += [Column("trained on")] * subsets + [Column("scored on", "set")] * conditions
+    head += [Column("trained on")] * subsets + [Column("scored on", "phrase")] * conditions
     cells, told = [], set()
     for row in rows:
         setup = "" if scored.setup(row) in told else scored.setup(row)

@@ -6,7 +6,7 @@ import hashlib
 
 from pipeline import protocols
 from pipeline.config import Config, ProtocolName
-from pipeline.documents import Figure, Metrics
+from pipeline.documents import Figure, Metrics, Task
 from pipeline.protocols import Trial
 from training import conditions
 
@@ -59,11 +59,12 @@ def row(config: Config, protocol: ProtocolName, trial: Trial, condition: str) ->
     empty = protocol == "table5" and condition.endswith("-c")
     figures = {
         key: Figure(value=None) if empty else figure(protocol, trial.name, condition, key)
-        for key in (PICTURES if whole else PIXELS)
+        for key in (PICTURES if whole else (*PIXELS, *(("iou",) if protocol == "table4" else ())))
     }
-    families = tuple(config.families) if trial.task == "semantic" and not whole else ()
+    task: Task = "binary" if condition == "merged" else "image" if whole else trial.task
+    families = tuple(config.families) if task == "semantic" else ()
     return Metrics(
-        protocol=protocol, condition=condition, detector=trial.detector, task=trial.task,
+        protocol=protocol, condition=condition, detector=trial.detector, task=task,
         subset=trial.subset, split="val", size=224 if whole else config.detectors[
             trial.detector].size, samples=0 if empty else 12, figures=figures,
         iou={family: value(protocol, condition, family) for family in families},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,18 +14,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from pipeline.config import Config
-from pipeline.errors import TRANSIENT, guard
+from pipeline.errors import TRANSIENT, InputError, guard
+from pipeline.loop import Clock
+from pipeline.protocols import PROTOCOLS
 from pipeline.shards import Row, RunFolder, join
+from pipeline.stage import read_run
 from tests.training.report_run import FAMILIES, HOSTILE, Recipe, build
 from training import report, report_data, report_pictures, report_sheet, report_trials
+from training.paper import PUBLISHED
+from training.report_gather import gather
+from training.report_markdown import escape
+from training.report_readings import NOTES
 
 SECTIONS = (
     "samples", "filtered", "statistics", "balance", "scores", "predictions", "training",
     "provenance", "stages", "rejects", "credits",
 )  # fmt: skip
+COMMONMARK = MarkdownIt("commonmark").enable("table")
 #: Those that say when something ran, or how long.
 TIMED = {"stages", "provenance"}
 
@@ -52,6 +63,11 @@ def page_of(run: Path) -> str:
     return page
 
 
+def text_of(run: Path) -> str:
+    text: str = join(RunFolder(run), ("report",), 0).rows["report"].get("text", "Text")
+    return text
+
+
 def made(path: Path, recipe: Recipe) -> str:
     build(path, recipe)
     assert report.main(["--run", str(path)]) == 0
@@ -77,8 +93,14 @@ def html(run: Path) -> str:
 
 
 @pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with hand-made scores of every protocol."""
+    return build(tmp_path_factory.mktemp("every") / "run", Recipe(every=True))
+
+
+@pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return made(tmp_path_factory.mktemp("hostile") / "run", Recipe(hostile=True))
+    return made(tmp_path_factory.mktemp("hostile") / "run", Recipe(hostile=True, said=HOSTILE))
 
 
 def test_the_page_has_every_section_in_order(html: str) -> None:
@@ -321,8 +343,6 @@ def test_large_photographs_are_made_small() -> None:
 
 
 def test_a_column_is_a_kind_of_picture(run: Path) -> None:
-    from pipeline.stage import read_run
-
     config: Config = read_run(run)
     library = report_data.Library(RunFolder(run), config)
     samples = list(report_data.samples(library))
@@ -331,3 +351,116 @@ def test_a_column_is_a_kind_of_picture(run: Path) -> None:
     assert report_sheet.grid(cards) == (7, "5")
     assert report_sheet.grid([]) == (5, "2")
     assert [card.kept.key for card in report_sheet.sheet(library, samples[::-1], trials, {})] != []
+
+
+def test_every_protocol_has_its_table_in_both(every: Path) -> None:
+    page, text = (path.read_text() for path in report.again(every))
+    scores = section(page, "scores")
+    assert re.findall(r'<div id="(\w+)" class="protocol">', scores) == list(PROTOCOLS)
+    assert "was not run" not in page and "was not run" not in text
+    parsed = Parsed(scores)
+    for name, protocol in PROTOCOLS.items():
+        assert protocol.title in parsed.text and f"### {protocol.title}" in text, name
+        for note in NOTES[name]:
+            assert note in parsed.text and escape(note) in text, note
+    for figures in (one.figures for one in PUBLISHED if "Glide" not in one.row):
+        for value in figures.values():
+            assert f'<td class="n theirs">{value:.3f}</td>' in scores and f"| {value:.3f} |" in text
+
+
+def test_the_tables_of_both_have_the_same_cells(every: Path) -> None:
+    library = report_data.Library(RunFolder(every), read_run(every))
+    found = gather(library, Clock())
+    page, text = (path.read_text() for path in report.again(every))
+    rows = COMMONMARK.render(text).count("<tr>")
+    parsed = Parsed(section(page, "scores") + section(page, "provenance"))
+    tables = [*(table for some in found.tables.values() for table in some), *found.provenance]
+    assert rows == sum(len(table.rows) + 1 for table in tables) == len(parsed.having("tr"))
+    for cell in (cell for table in tables for row in table.rows for cell in row):
+        assert cell.text in parsed.text and escape(cell.text) in text
+        assert cell.more in parsed.text and escape(cell.more) in text
+
+
+def test_nothing_is_shown_of_protocols_that_were_not_run(run: Path, html: str) -> None:
+    scores, text = section(html, "scores"), text_of(run)
+    assert re.findall(r'<div id="(\w+)" class="protocol">', scores) == ["table2"]
+    assert scores.count("was not run") == text.count("was not run") == len(PROTOCOLS) - 1
+    theirs = re.findall(r'<td class="n theirs">([\d.]+)</td>', scores)
+    known = {f"{value:.3f}" for one in PUBLISHED if one.protocol == "table2"
+             and one.detector == "deeplabv3plus" for value in one.figures.values()}  # fmt: skip
+    assert set(theirs) == known and len(theirs) == 6
+    for figure in ("0.942", "0.657", "0.867", "0.566"):
+        assert figure not in scores and figure not in text
+
+
+def test_a_run_without_detectors_says_so_in_both(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    html = made(path, Recipe(samples=9, detectors=False))
+    assert "no detectors" in text_of(path) and "no detectors" in section(html, "scores")
+    assert '<section id="training">' not in html and '<section id="predictions">' not in html
+    assert "n theirs" not in html and "|" in text_of(path)
+
+
+def test_figure_6_has_picture_truth_and_every_prediction_with_the_texts(every: Path) -> None:
+    page = report.again(every)[0].read_text()
+    panels = re.findall(r'<article class="card panel">.*?</article>', page, re.S)
+    assert len(panels) == 6
+    for panel in panels:
+        parsed = Parsed(panel)
+        heads = re.findall(
+            r"<b>([^<]*)</b>(?:<span class=\"soft\">(\w+)</span>)?</figcaption>", panel
+        )
+        assert heads == [
+            ("edited picture", ""), ("ground truth", ""), ("deeplabv3plus", "binary"),
+            ("deeplabv3plus", "semantic"), ("fcn8s", "binary"), ("fcn8s", "semantic"),
+        ]  # fmt: skip
+        assert len(parsed.having("img")) == 6 and re.search(r"turn 1, \w+ of [^<]+: a ", panel)
+
+
+def test_provenance_names_weights_machines_and_waiting(run: Path, html: str) -> None:
+    told, sha = section(html, "provenance"), hashlib.sha256(b"weights").hexdigest()[:16]
+    for text in (sha, "a processor", "2.5%", ">here<", "d1e5" * 16, "Python 3.", ">200<", "40 s"):
+        assert text in told, text
+    assert sha in text_of(run) and "2.5%" in text_of(run)
+
+
+def test_hostile_text_is_inert_in_markdown(tmp_path: Path) -> None:
+    path = build(tmp_path / "run", Recipe(samples=8, hostile=True, said=HOSTILE))
+    page, text = (found.read_text() for found in report.again(path))
+    html = COMMONMARK.render(text)
+    tags = {tag for tag, attrs in Parsed(html).tags}
+    assert tags <= {"h1", "h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr",
+                    "th", "td"}  # fmt: skip
+    assert "{{" not in text and "<" not in text
+    for said in (*HOSTILE[:4], *HOSTILE[5:]):
+        assert said in Parsed(html).text and said in Parsed(page).text, said
+
+
+def test_it_is_told_again_of_a_run_that_is_not_complete(every: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(every, tmp_path / "run")
+    folder = RunFolder(run)
+    for dataset in ("index", "evaluate-table6-cnnspot-image", "evaluate-table2-fcn8s-binary"):
+        folder.manifest_path(dataset, 0).unlink()
+    folder.manifest_path("assemble-train", 1).unlink()
+    html, text = report.again(run)
+    assert (html, text) == (run / "report.html", run / "report.md")
+    missing = "assemble-train, index, evaluate-table2-fcn8s-binary, evaluate-table6-cnnspot-image"
+    assert f"Not committed yet: {missing}." in html.read_text()
+    assert f"Not committed yet: {missing}." in text.read_text()
+    assert "not committed yet</dd>" in section(html.read_text(), "provenance")
+    whole = re.search(r'<div id="table6".*?</table>', html.read_text(), re.S)
+    assert whole and "universalfakedet" in whole[0] and "cnnspot" not in whole[0]
+    assert not folder.committed("report", 0)
+    for manifest in run.glob("shards/evaluate-*/*.json"):
+        manifest.unlink()
+    assert "was not run yet" in report.again(run)[1].read_text()
+
+
+def test_it_is_told_again_as_it_was_committed(run: Path, tmp_path: Path) -> None:
+    html, text = report.again(shutil.copytree(run, tmp_path / "run"))
+    assert html.read_text() == page_of(run) and text.read_text() == text_of(run)
+
+
+def test_it_is_told_again_of_runs_alone(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a run"):
+        report.again(tmp_path)
