@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.benchmarks import confusion
 from training import metrics
 
 Labels = NDArray[np.uint8]
@@ -190,7 +191,103 @@ def test_known_matrix() -> None:
 @pytest.mark.parametrize("score", [metrics.confusion, metrics.boundary_f1])
 def test_labels_and_shapes_are_checked(score: Any) -> None:
     good, bad = np.zeros((4, 4), np.uint8), np.full((4, 4), 3, np.uint8)
-    with pytest.raises(ValueError, match="outside"):
-        score(good, bad, 3)
+    for pair in ((good, bad), (bad, good), (bad.astype(np.int64) - 4, good), (good, bad + 252)):
+        with pytest.raises(ValueError, match="outside"):
+            score(*pair, 3)
     with pytest.raises(ValueError, match="shape"):
         score(good, good[:2], 3)
+    with pytest.raises(ValueError, match="classes"):
+        score(good, good, 257)
+    with pytest.raises(ValueError, match="ignored"):
+        score(good, good, 3, ignore=2)
+
+
+@pytest.mark.parametrize("classes", [metrics.FEW, metrics.FEW + 1, 256])
+def test_any_number_of_classes_is_counted(classes: int) -> None:
+    """Long runs, short ones and ends that are no multiple of eight; across chunks."""
+    random = np.random.default_rng(classes)
+    lengths = random.integers(1, 60, 800)
+    gt = np.repeat(random.integers(0, classes, 800), lengths).astype(np.uint8)[None]
+    pred = np.where(random.random(gt.shape) < 0.1, random.integers(0, classes, gt.shape), gt)
+    expected = np.bincount(classes * gt.astype(int).ravel() + pred.ravel(), minlength=classes**2)
+    for size in (0, 1, 7, 8, 8191, 8193, gt.size):
+        matrix = metrics.confusion(gt[:, :size], pred[:, :size].astype(np.uint8), classes)
+        assert matrix.sum() == size
+    assert matrix.ravel().tolist() == expected.tolist()
+
+
+@settings(deadline=None)
+@given(pairs(), st.integers(0, 2**32 - 1), st.sampled_from([4, 40]))
+def test_ignored_pixels_count_nowhere(pair: tuple[Labels, Labels], seed: int, classes: int) -> None:
+    gt, pred = pair
+    hidden = np.random.default_rng(seed).random(gt.shape) < 0.3
+    expected = metrics.confusion(gt[~hidden][None], pred[~hidden][None], classes)
+    gt = np.where(hidden, np.uint8(255), gt)
+    for guess in (pred, np.where(hidden, np.uint8(77), pred)):  # whatever was predicted there
+        assert metrics.confusion(gt, guess, classes, ignore=255).tolist() == expected.tolist()
+    if hidden.any():
+        with pytest.raises(ValueError, match="outside"):
+            metrics.confusion(gt, pred, classes)
+        with pytest.raises(ValueError, match="outside"):
+            metrics.confusion(pred, gt, classes, ignore=255)
+
+
+def test_maps_of_any_memory_are_scored() -> None:
+    """Read-only, with gaps, or of another type: as they come out of a mapped file or of torch."""
+    random = np.random.default_rng(0)
+    gt, pred = random.integers(0, 3, (2, 40, 30)).astype(np.uint8)
+    expected = metrics.confusion(gt, pred, 3).tolist(), metrics.boundary_f1(gt, pred, 3)
+    wide = np.zeros((40, 64), np.uint8)
+    wide[:, 1:31] = gt
+    locked = gt.copy()
+    locked.flags.writeable = False
+    for same in (locked, wide[:, 1:31], np.asfortranarray(gt), gt.astype(np.int64)):
+        found = metrics.confusion(same, pred, 3).tolist(), metrics.boundary_f1(same, pred, 3)
+        assert found == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([(), (1,), (3,)]),
+    st.sampled_from(["float32", "float64", "float16"]), st.booleans(),
+)  # fmt: skip
+def test_the_likeliest_class_is_that_of_argmax(
+    seed: int, classes: int, batch: tuple[int, ...], dtype: str, last: bool
+) -> None:
+    """With ties, infinities and nan, and in either layout."""
+    random = np.random.default_rng(seed)
+    values = np.array([-np.inf, -1, 0, 0.5, np.inf, np.nan])
+    chances = [0.05, 0.3, 0.3, 0.25, 0.05, 0.05]
+    logits = random.choice(values, (*batch, classes, 9, 17), p=chances).astype(dtype)
+    if last:
+        logits = np.moveaxis(np.ascontiguousarray(np.moveaxis(logits, -3, -1)), -1, -3)
+    logits.flags.writeable = False
+    found = metrics.likeliest(logits)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, logits.argmax(axis=-3))
+
+
+def test_logits_of_a_large_picture() -> None:
+    """More pixels than are looked at in one go."""
+    logits = np.random.default_rng(0).standard_normal((3, 530, 540), np.float32)
+    for layout in (logits, np.ascontiguousarray(logits.transpose(1, 2, 0)).transpose(2, 0, 1)):
+        assert np.array_equal(metrics.likeliest(layout), logits.argmax(axis=0))
+    with pytest.raises(ValueError, match="257 classes"):
+        metrics.likeliest(np.zeros((257, 1, 1), np.float32))
+
+
+def test_tolerances() -> None:
+    assert metrics.tolerances(512, 512) == {
+        "bf1_2px": 2.0, "bf1_diagonal": pytest.approx(5.4306, abs=1e-4), "bf1_davis": 6.0
+    }  # fmt: skip
+    assert metrics.tolerances(1024, 1024)["bf1_davis"] == 12.0
+    assert metrics.tolerances(300, 400)["bf1_davis"] == 4.0
+
+
+@pytest.mark.slow
+def test_the_matrix_is_counted_faster_than_by_its_peers() -> None:
+    """Equal counts are asserted within; the limits are those of the benchmark, a third of them."""
+    for kind, share in (("good", 3), ("noisy", 10)):
+        ratios = confusion.measure(kind, pictures=2, rounds=3).ratios
+        for peer, limit in confusion.LIMITS.items():
+            assert ratios[peer] > limit / share, (kind, peer, ratios)
