@@ -52,7 +52,7 @@ def score(
                 for key, mask, found in _predicted(predictor, views, mine):
                     for one, keys, scorer in wanted:
                         if key in keys:
-                            scorer.give(_pair(predictor, views, one, mask, found))
+                            scorer.give((mask, found))
                         if key in keys and one.name == keep:
                             kept[key] = values[found]
                     told(1)
@@ -76,20 +76,18 @@ def _predicted(
         yield from ((key, mask, one) for (key, _, mask), one in zip(batch, found, strict=True))
 
 
-def _task(predictor: Predictor, one: Set) -> Task:
-    return "binary" if one.merged else predictor.task
-
-
-def _pair(predictor: Predictor, views: Views, one: Set, mask: Bytes, found: Bytes) -> Pair:
+def _pair(views: Views, task: Task, one: Set, mask: Bytes, found: Bytes) -> Pair:
     """Ground truth and prediction as a set wants them: classes, of pixels without a truth 255."""
-    truth = data.classify(mask, views.config, _task(predictor, one), one.ignored)
+    truth = data.classify(mask, views.config, task, one.ignored)
     return truth, (found > 0).astype(np.uint8) if one.merged else found
 
 
 def _row(
-    protocol: ProtocolName, predictor: Predictor, views: Views, one: Set, pairs: Iterator[Pair]
+    protocol: ProtocolName, predictor: Predictor, views: Views, one: Set, given: Iterator[Pair]
 ) -> Metrics:
-    task = _task(predictor, one)
+    """The row of a set, of the mask values and predicted classes of its pictures."""
+    task: Task = "binary" if one.merged else predictor.task
+    pairs = (_pair(views, task, one, mask, found) for mask, found in given)
     names = list(data.class_labels(views.config, task))
     counts: list[tuple[int, int]] = []
     watched = _watched(pairs, names.index(one.family), counts) if one.family else pairs
