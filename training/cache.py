@@ -22,7 +22,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -86,6 +86,13 @@ class Cache:
     masks: Bytes
     parents: dict[str, str]
 
+    def again(self) -> Cache:
+        """The same, its files mapped anew: for the ranks that trusted what rank 0 had yet to check,
+        and perhaps to make again, once they have met."""
+        images = np.memmap(self.folder / IMAGES, np.uint8, "r", shape=self.images.shape)
+        masks = np.memmap(self.folder / MASKS, np.uint8, "r", shape=self.masks.shape)
+        return replace(self, images=images, masks=masks)
+
     @property
     def keys(self) -> tuple[str, ...]:
         return tuple(one.key for one in self.facts)
@@ -107,7 +114,8 @@ def open_cache(
     """The pictures of a split at `size` pixels, filled now if need be.
 
     `check` reads every byte against its digest; of several processes let one do so (rank 0), before
-    they join their group, whose time to find each other is short. Raises `InputError` for an empty
+    they join their group, whose time to find each other is short, and the others take it `again`
+    after that. Raises `InputError` for an empty
     split, a mask of another size or with a label of no family, a picture of another encoder and
     two sources in two splits; `NotReady`; `TransientError` if the disk is full.
     """
@@ -122,7 +130,7 @@ def open_cache(
     samples.accepted(run, config, split)  # an empty split is said, not waited for
     home.mkdir(exist_ok=True)
     with _alone(home / f".{folder.name}.lock", folder.name) as locked:
-        if (found := _opened(folder, digest, size, parents, check)) is not None:
+        if (found := _opened(folder, digest, size, parents, check, say=True)) is not None:
             return found  # another process filled it while we waited
         if locked:
             _tidy(home, folder.name, f"{split}-{size}-")
@@ -133,7 +141,8 @@ def open_cache(
             known = Index(format=FORMAT, split=split, size=size, resampler=RESAMPLER,
                           samples=count, digest=digest, files=files)  # fmt: skip
             disk.replace(aside / INDEX, known.model_dump_json(indent=1).encode())
-            _stand(aside, folder)
+            if _opened(folder, digest, size, parents, check) is None:  # else another was first
+                _stand(aside, folder)
         except FileNotFoundError as error:
             raise TransientError(f"{error.filename} was removed while it was filled: run the same "
                                  "command again") from None  # fmt: skip
@@ -154,9 +163,9 @@ def _digest(config: Config, split: str, size: int, parents: dict[str, str]) -> s
 
 
 def _opened(
-    folder: Path, digest: str, size: int, parents: dict[str, str], check: bool
+    folder: Path, digest: str, size: int, parents: dict[str, str], check: bool, say: bool = False
 ) -> Cache | None:
-    """The cache in `folder`; None if there is none, or if it is damaged, which is said."""
+    """The cache in `folder`; None if there is none, or if it is damaged, which `say` says."""
     if not folder.exists():
         return None
     try:
@@ -173,8 +182,9 @@ def _opened(
             raise ValueError(f"{FACTS} is of {len(facts)} pictures, not {known.samples}")
     except (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         why = "index.json is none" if isinstance(error, ValidationError) else str(error)
-        events.say("cache-refused", "{folder} is damaged ({why}): made again", level="warning",
-                   folder=folder.name, why=why)  # fmt: skip
+        if say:
+            events.say("cache-refused", "{folder} is damaged ({why}): made again", level="warning",
+                       folder=folder.name, why=why)  # fmt: skip
         return None
     return Cache(folder, facts, images, masks, parents)
 
@@ -190,8 +200,8 @@ def _hold_against(path: Path, file: File, check: bool) -> None:
 
 
 def _stand(aside: Path, folder: Path) -> None:
-    """Give a filled cache its name, unless another process was first with a whole one."""
-    if folder.exists():  # damaged, or `open_cache` had opened it
+    """Give a filled cache its name; what lies there is damaged."""
+    if folder.exists():
         away = aside.with_name(f"{aside.name}.old")
         with suppress(FileNotFoundError):
             os.rename(folder, away)
@@ -199,7 +209,7 @@ def _stand(aside: Path, folder: Path) -> None:
     try:
         os.rename(aside, folder)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another was first, just now
             raise
     disk.sync_folder(folder.parent)
 

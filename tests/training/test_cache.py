@@ -105,7 +105,7 @@ def test_a_damaged_one_is_said_and_made_again(
         path.write_bytes(data if how == "flipped" else path.read_bytes()[:-1])
     capsys.readouterr()
     again = open_cache(run, config, "train", 32)
-    assert "is damaged (" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("is damaged (") == 1
     assert np.array_equal(again.images, wanted[0]) and np.array_equal(again.masks, wanted[1])
     assert again.facts == before.facts and left(run) == []
     assert same(open_cache(run, config, "train", 32), again)
@@ -120,6 +120,17 @@ def test_trust_looks_at_sizes_alone(runs: Runs) -> None:
     path.write_bytes(data)
     assert open_cache(run, config, "train", 32, check=False).images.flat[5] == data[5]
     assert open_cache(run, config, "train", 32).images.flat[5] == data[5] ^ 0xFF
+
+
+def test_who_trusted_a_damaged_one_sees_what_was_made_again(runs: Runs) -> None:
+    run, config = runs.make()
+    path = open_cache(run, config, "train", 32).folder / "images.u8"
+    data = bytearray(path.read_bytes())
+    data[5] ^= 0xFF
+    path.write_bytes(data)
+    trusting = open_cache(run, config, "train", 32, check=False)
+    checked = open_cache(run, config, "train", 32)
+    assert not same(trusting, checked) and same(trusting.again(), checked)
 
 
 def test_other_shards_make_another_and_the_stale_one_goes(
