@@ -60,21 +60,27 @@ class Training:
         self.step, self.loss, self.checks = 0, list[float](), list[tuple[int, float]]()
         self.best: Best | None = None
         self.pace = Pace(self.recipe.steps, self.recipe.batch, world.rank == 0)
+        self.scalars = Scalars(None, 0)
         self._unread = deque[tuple[torch.Tensor, float]]()
         self._settle()
         self._resume()
 
     def run(self) -> None:
         """All steps that are left."""
-        lesson, world, first = self.lesson, self.world, self.world.rank == 0
-        self.scalars = Scalars(lesson.run / "scalars" / lesson.stage if first else None, self.step)
-        batches = data.batches(lesson.cache, lesson.train, self.recipe, lesson.seed("stream"),
-                               self.step, self.recipe.steps, world.rank, world.size,
-                               lesson.threads)  # fmt: skip
-        with self.scalars, self.pace, closing(cast("Generator[data.Batch, None, None]", batches)):
+        folder = self.lesson.run / "scalars" / self.lesson.stage
+        self.scalars = Scalars(folder if self.world.rank == 0 else None, self.step)
+        with self.scalars, self.pace, closing(self.prepared()) as batches:
             while not self.over:
                 self.advance(batches)
-            self._read()
+            self.read()
+
+    def prepared(self) -> Generator[data.Batch, None, None]:
+        """This rank's batches from here on, made ahead by threads."""
+        lesson, world = self.lesson, self.world
+        found = data.batches(lesson.cache, lesson.train, self.recipe, lesson.seed("stream"),
+                             self.step, self.recipe.steps, world.rank, world.size,
+                             lesson.threads)  # fmt: skip
+        return cast("Generator[data.Batch, None, None]", found)
 
     @property
     def kept(self) -> State:
@@ -106,7 +112,7 @@ class Training:
             state, decay = self.bare.state_dict(), self.recipe.ema or 0.0
             optimise.average(self.average, state, decay, self.step)
         self._unread.append((self.world.mean(loss), rate))
-        self._read(ahead=1 if self.world.device.type == "cuda" else 0)
+        self.read(ahead=1 if self.world.device.type == "cuda" else 0)
         if self.lesson.dev and (self.step % self.recipe.validate_every == 0 or self._last):
             self._validate(self.lesson.dev)
         if self.step % self.lesson.section.checkpoint_every == 0 and not self._last:
@@ -116,7 +122,7 @@ class Training:
     def _last(self) -> bool:
         return self.step == self.recipe.steps
 
-    def _read(self, ahead: int = 0) -> None:
+    def read(self, ahead: int = 0) -> None:
         """Write down the losses of all steps but the last `ahead`. A GPU's is read only once the
         next step is on its way, so that the GPU never stands still."""
         while len(self._unread) > ahead:
@@ -162,7 +168,7 @@ class Training:
         """The dev score of the weights that would be kept now; the best ones are put aside."""
         from torch.func import functional_call
 
-        self._read()
+        self.read()
         state = self.kept
         self.world.alike(state.values())  # running statistics are each rank's own until here
         self.bare.eval()
@@ -178,7 +184,7 @@ class Training:
             self.best = Best(self.step, score, _copy(state))
 
     def _save(self) -> None:
-        self._read()
+        self.read()
         if not all(bool(one.isfinite().all()) for one in self.bare.state_dict().values()):
             raise self._diverged(self.step, "the weights are no numbers after")
         if self.world.rank == 0:

@@ -65,6 +65,29 @@ def test_it_learns_what_there_is_to_learn(task: str, runs: Runs) -> None:
     assert np.mean(found.loss[-5:]) < 0.7 * np.mean(found.loss[:5])
 
 
+def test_of_labels_of_other_samples_it_learns_nothing(runs: Runs) -> None:
+    """What is there to learn it finds in new pictures; where labels are those of other samples it
+    does no better than one answer for every pixel."""
+    run, config = runs.make(samples=28, size=32)
+    of = lesson(run, config, replace(RECIPE, steps=60))
+    other = replace(of, run=run.path / "other", cache=replace(
+        of.cache, masks=np.roll(of.cache.masks, 1, axis=0)
+    ))  # fmt: skip
+    val = open_cache(run, config, "val", 32)
+    chosen = data.select(val, config, "binary")
+    edited = float((val.masks > 0).mean())  # the mIoU of calling every pixel edited
+
+    def score(training: Training) -> float:
+        training.bare.eval()
+        return validate.score(
+            lambda images: training._forward(training.bare, images), val, chosen, RECIPE, 2,
+            training.world,
+        )  # fmt: skip
+
+    assert score(trained(of)) > 0.7
+    assert score(trained(other)) <= edited + 0.02 < 0.3
+
+
 def test_whole_pictures_are_judged_by_one_logit(runs: Runs) -> None:
     import torch
 
