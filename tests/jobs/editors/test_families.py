@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from jobs.edit import Turn
-from jobs.editors import Editor, Painted, Settings
+from jobs.editors import Editor, Painted, Settings, at
 from jobs.models_hub import wanted
 from jobs.tiny.cache import ensure
 from pipeline.cards import card, known
@@ -458,6 +458,26 @@ def test_the_library_is_asked_as_the_card_says(family: str, tiny_root: Path) -> 
     side = how["height"] if "height" in how else how["photographs"].shape[-1]
     assert side % facts.size_multiple == 0
     assert side - facts.size_multiple < 100 <= side or "height" not in how
+    with pytest.raises(Asked):
+        at(between(plain, act), 3, 1.25).inpaint(
+            _photographs(64)[:1], _masks(64)[:1], PROMPTS[:1], SEEDS[:1]
+        )
+    assert (how.get("num_inference_steps") or len(how["steps"])) == 3
+    assert (how["guidance_scale"] if "guidance_scale" in how else how["guidance"]) == 1.25
+
+
+@weighted
+def test_each_sample_has_a_draw_of_its_own(family: str, tiny_root: Path) -> None:
+    how = dict[str, Any]()
+
+    def act(_: Callable[[], np.ndarray], asked: dict[str, Any]) -> np.ndarray:
+        how.update(asked)
+        raise Asked
+
+    with pytest.raises(Asked):
+        between(_editor(family, tiny_root), act).inpaint(
+            _photographs(100)[:2], _masks(100)[:2], PROMPTS[:2], SEEDS[:2]
+        )
     draws = how.get("draws") or how["generator"]
     drawn = draws if isinstance(draws, list) else [draws]
     assert [one.initial_seed() for one in drawn] == SEEDS[: len(drawn)]
