@@ -13,15 +13,10 @@ file system has locks; where it has none they fill their own, and the first to f
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -35,6 +30,7 @@ from pipeline.documents import Doc, Split
 from pipeline.errors import TransientError
 from pipeline.shards import RunFolder
 from training import samples
+from training.cache_files import File, alone, hold_against, stand, tidy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,11 +52,6 @@ class Facts(Doc):
     source_id: str
     base: Literal["real", "ai", "unknown"]
     families: tuple[str, ...] = ()
-
-
-class File(Doc):
-    bytes: int
-    sha256: str
 
 
 class Index(Doc):
@@ -129,11 +120,11 @@ def open_cache(
         return found
     samples.accepted(run, config, split)  # an empty split is said, not waited for
     home.mkdir(exist_ok=True)
-    with _alone(home / f".{folder.name}.lock", folder.name) as locked:
+    with alone(home / f".{folder.name}.lock", folder.name) as locked:
         if (found := _opened(folder, digest, size, parents, check, say=True)) is not None:
             return found  # another process filled it while we waited
         if locked:
-            _tidy(home, folder.name, f"{split}-{size}-")
+            tidy(home, folder.name, f"{split}-{size}-")
         aside = home / f".{folder.name}.{uuid.uuid4().hex}"
         try:
             aside.mkdir()
@@ -142,7 +133,7 @@ def open_cache(
                           samples=count, digest=digest, files=files)  # fmt: skip
             disk.replace(aside / INDEX, known.model_dump_json(indent=1).encode())
             if _opened(folder, digest, size, parents, check) is None:  # else another was first
-                _stand(aside, folder)
+                stand(aside, folder)
         except FileNotFoundError as error:
             raise TransientError(f"{error.filename} was removed while it was filled: run the same "
                                  "command again") from None  # fmt: skip
@@ -173,7 +164,7 @@ def _opened(
         if known.digest != digest:
             raise ValueError("made from other shards")
         for name, file in known.files.items():
-            _hold_against(folder / name, file, check)
+            hold_against(folder / name, file, check)
         facts = TypeAdapter(tuple[Facts, ...]).validate_json((folder / FACTS).read_bytes())
         shape = (known.samples, size, size)
         images = np.memmap(folder / IMAGES, np.uint8, "r", shape=(*shape, 3))
@@ -187,60 +178,3 @@ def _opened(
                        folder=folder.name, why=why)  # fmt: skip
         return None
     return Cache(folder, facts, images, masks, parents)
-
-
-def _hold_against(path: Path, file: File, check: bool) -> None:
-    """Raises ValueError unless the file is as long as it should be and, if asked, as its digest."""
-    if (size := path.stat().st_size) != file.bytes:
-        raise ValueError(f"{path.name} has {size} bytes, not {file.bytes}")
-    if check:
-        with open(path, "rb") as data:
-            if hashlib.file_digest(data, "sha256").hexdigest() != file.sha256:
-                raise ValueError(f"{path.name} does not match its digest")
-
-
-def _stand(aside: Path, folder: Path) -> None:
-    """Give a filled cache its name; what lies there is damaged."""
-    if folder.exists():
-        away = aside.with_name(f"{aside.name}.old")
-        with suppress(FileNotFoundError):
-            os.rename(folder, away)
-            shutil.rmtree(away, ignore_errors=True)
-    try:
-        os.rename(aside, folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another was first, just now
-            raise
-    disk.sync_folder(folder.parent)
-
-
-def _tidy(home: Path, name: str, kind: str) -> None:
-    """Remove what killed processes left of this cache, and caches of other shards. Whoever has one
-    of these mapped keeps its bytes."""
-    for path in home.iterdir():
-        left = path.name.startswith(f".{name}.") and path.is_dir()
-        stale = path.name.startswith(kind) and path.name != name
-        if stale:
-            events.say("cache-stale", "{folder} was made from other shards: removed",
-                       folder=path.name)  # fmt: skip
-        if left or stale:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _alone(lock: Path, name: str) -> Iterator[bool]:
-    """Wait until no other process fills the cache `name`; False where nobody can tell."""
-    with open(lock, "ab") as file:
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                events.say("cache-awaited", "waits for another process to fill {folder}",
-                           folder=name)  # fmt: skip
-                fcntl.flock(file, fcntl.LOCK_EX)
-            locked = True
-        except OSError as error:
-            if error.errno not in disk.NO_LOCKS:
-                raise
-            locked = False
-        yield locked

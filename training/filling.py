@@ -26,7 +26,8 @@ from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
 from pipeline.records import ToTrain
 from pipeline.shards import Row, RunFolder
 from training import leakage, samples
-from training.cache import FACTS, IMAGES, MASKS, Facts, File
+from training.cache import FACTS, IMAGES, MASKS, Facts
+from training.cache_files import File
 from training.counting import counting
 
 if TYPE_CHECKING:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +21,13 @@ from PIL import Image
 
 from pipeline.errors import InputError, NotReady, TransientError
 from pipeline.shards import RunFolder
-from training import cache, filling
+from training import cache, cache_files, filling
 from training.cache import Cache, open_cache
 
 if TYPE_CHECKING:
     from tests.training.conftest import Runs
+
+ROOT = Path(__file__).parents[2]
 
 
 def same(one: Cache, other: Cache) -> bool:
@@ -167,7 +173,7 @@ def locks_of(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
         raise OSError(errno.ENOLCK, "no locks")
 
     if not there:
-        monkeypatch.setattr(cache.fcntl, "flock", refuse)
+        monkeypatch.setattr(cache_files.fcntl, "flock", refuse)
 
 
 @pytest.mark.parametrize("locks", [True, False])
@@ -190,6 +196,46 @@ def test_several_at_once_do_each_other_no_harm(
     assert all(same(found[0], one) for one in found[1:])
     assert len(fills) == (1 if locks else 4) and left(run) == []
     assert same(open_cache(run, config, "train", 32), found[0])
+
+
+def test_one_that_was_killed_hurts_nobody(runs: Runs) -> None:
+    """A process dies while it fills; one that waits for it goes on in its place."""
+    run, config = runs.make()
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from pipeline.config import read\n"
+        "from pipeline.shards import RunFolder\n"
+        "from training import cache, filling\n"
+        "filling._write = lambda *_: (print('filling', flush=True), time.sleep(60))\n"
+        "path = Path(sys.argv[1])\n"
+        "cache.open_cache(RunFolder(path), read(path / 'config.yaml'), 'train', 32)\n"
+    )
+    argv = [sys.executable, "-c", code, str(run.path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        while "filling\n" not in (line := child.stdout.readline()):
+            assert line, "the child ended"
+        assert len(left(run)) == 1
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(open_cache, run, config, "train", 32)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            child.kill()
+            assert len(waiting.result(timeout=30).facts) == 6
+    assert left(run) == []
+
+
+def test_a_disk_that_runs_full_is_an_error_and_no_signal(runs: Runs) -> None:
+    run, config = runs.make()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(TransientError, match="while the cache of train at 128 px was filled"):
+            open_cache(run, config, "train", 128)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert left(run) == [] and open_cache(run, config, "train", 128).size == 128
 
 
 def test_a_full_disk_can_be_tried_again_and_leaves_nothing(
