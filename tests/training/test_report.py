@@ -9,75 +9,28 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from markdown_it import MarkdownIt
 from PIL import Image
 
 from pipeline.config import Config
 from pipeline.errors import TRANSIENT, InputError, guard
-from pipeline.loop import Clock
 from pipeline.protocols import PROTOCOLS
-from pipeline.shards import Row, RunFolder, join
+from pipeline.shards import Row, RunFolder
 from pipeline.stage import read_run
+from tests.training.report_read import COMMONMARK, Parsed, made, page_of, section, text_of
 from tests.training.report_run import FAMILIES, HOSTILE, Recipe, build
 from training import report, report_data, report_pictures, report_sheet, report_trials
 from training.paper import PUBLISHED
-from training.report_gather import gather
-from training.report_markdown import escape
-from training.report_readings import NOTES
 
 SECTIONS = (
     "samples", "filtered", "statistics", "balance", "scores", "predictions", "training",
     "provenance", "stages", "rejects", "credits",
 )  # fmt: skip
-COMMONMARK = MarkdownIt("commonmark").enable("table")
 #: Those that say when something ran, or how long.
 TIMED = {"stages", "provenance"}
-
-
-class Parsed(HTMLParser):
-    """Tags with their attributes, and all text, as a browser would see them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def having(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
-
-def page_of(run: Path) -> str:
-    page: str = join(RunFolder(run), ("report",), 0).rows["report"].get("page", "Page")
-    return page
-
-
-def text_of(run: Path) -> str:
-    text: str = join(RunFolder(run), ("report",), 0).rows["report"].get("text", "Text")
-    return text
-
-
-def made(path: Path, recipe: Recipe) -> str:
-    build(path, recipe)
-    assert report.main(["--run", str(path)]) == 0
-    return page_of(path)
-
-
-def section(html: str, name: str) -> str:
-    found = re.search(rf'<section id="{name}">.*?</section>', html, re.S)
-    assert found, name
-    return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +43,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def html(run: Path) -> str:
     return page_of(run)
-
-
-@pytest.fixture(scope="module")
-def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with hand-made scores of every protocol."""
-    return build(tmp_path_factory.mktemp("every") / "run", Recipe(every=True))
 
 
 @pytest.fixture(scope="module")
@@ -353,34 +300,6 @@ def test_a_column_is_a_kind_of_picture(run: Path) -> None:
     assert [card.kept.key for card in report_sheet.sheet(library, samples[::-1], trials, {})] != []
 
 
-def test_every_protocol_has_its_table_in_both(every: Path) -> None:
-    page, text = (path.read_text() for path in report.again(every))
-    scores = section(page, "scores")
-    assert re.findall(r'<div id="(\w+)" class="protocol">', scores) == list(PROTOCOLS)
-    assert "was not run" not in page and "was not run" not in text
-    parsed = Parsed(scores)
-    for name, protocol in PROTOCOLS.items():
-        assert protocol.title in parsed.text and f"### {protocol.title}" in text, name
-        for note in NOTES[name]:
-            assert note in parsed.text and escape(note) in text, note
-    for figures in (one.figures for one in PUBLISHED if "Glide" not in one.row):
-        for value in figures.values():
-            assert f'<td class="n theirs">{value:.3f}</td>' in scores and f"| {value:.3f} |" in text
-
-
-def test_the_tables_of_both_have_the_same_cells(every: Path) -> None:
-    library = report_data.Library(RunFolder(every), read_run(every))
-    found = gather(library, Clock())
-    page, text = (path.read_text() for path in report.again(every))
-    rows = COMMONMARK.render(text).count("<tr>")
-    parsed = Parsed(section(page, "scores") + section(page, "provenance"))
-    tables = [*(table for some in found.tables.values() for table in some), *found.provenance]
-    assert rows == sum(len(table.rows) + 1 for table in tables) == len(parsed.having("tr"))
-    for cell in (cell for table in tables for row in table.rows for cell in row):
-        assert cell.text in parsed.text and escape(cell.text) in text
-        assert cell.more in parsed.text and escape(cell.more) in text
-
-
 def test_nothing_is_shown_of_protocols_that_were_not_run(run: Path, html: str) -> None:
     scores, text = section(html, "scores"), text_of(run)
     assert re.findall(r'<div id="(\w+)" class="protocol">', scores) == ["table2"]
@@ -401,22 +320,6 @@ def test_a_run_without_detectors_says_so_in_both(tmp_path: Path) -> None:
     assert "n theirs" not in html and "|" in text_of(path)
 
 
-def test_figure_6_has_picture_truth_and_every_prediction_with_the_texts(every: Path) -> None:
-    page = report.again(every)[0].read_text()
-    panels = re.findall(r'<article class="card panel">.*?</article>', page, re.S)
-    assert len(panels) == 6
-    for panel in panels:
-        parsed = Parsed(panel)
-        heads = re.findall(
-            r"<b>([^<]*)</b>(?:<span class=\"soft\">(\w+)</span>)?</figcaption>", panel
-        )
-        assert heads == [
-            ("edited picture", ""), ("ground truth", ""), ("deeplabv3plus", "binary"),
-            ("deeplabv3plus", "semantic"), ("fcn8s", "binary"), ("fcn8s", "semantic"),
-        ]  # fmt: skip
-        assert len(parsed.having("img")) == 6 and re.search(r"turn 1, \w+ of [^<]+: a ", panel)
-
-
 def test_provenance_names_weights_machines_and_waiting(run: Path, html: str) -> None:
     told, sha = section(html, "provenance"), hashlib.sha256(b"weights").hexdigest()[:16]
     for text in (sha, "a processor", "2.5%", ">here<", "d1e5" * 16, "Python 3.", ">200<", "40 s"):
@@ -434,26 +337,6 @@ def test_hostile_text_is_inert_in_markdown(tmp_path: Path) -> None:
     assert "{{" not in text and "<" not in text
     for said in (*HOSTILE[:4], *HOSTILE[5:]):
         assert said in Parsed(html).text and said in Parsed(page).text, said
-
-
-def test_it_is_told_again_of_a_run_that_is_not_complete(every: Path, tmp_path: Path) -> None:
-    run = shutil.copytree(every, tmp_path / "run")
-    folder = RunFolder(run)
-    for dataset in ("index", "evaluate-table6-cnnspot-image", "evaluate-table2-fcn8s-binary"):
-        folder.manifest_path(dataset, 0).unlink()
-    folder.manifest_path("assemble-train", 1).unlink()
-    html, text = report.again(run)
-    assert (html, text) == (run / "report.html", run / "report.md")
-    missing = "assemble-train, index, evaluate-table2-fcn8s-binary, evaluate-table6-cnnspot-image"
-    assert f"Not committed yet: {missing}." in html.read_text()
-    assert f"Not committed yet: {missing}." in text.read_text()
-    assert "not committed yet</dd>" in section(html.read_text(), "provenance")
-    whole = re.search(r'<div id="table6".*?</table>', html.read_text(), re.S)
-    assert whole and "universalfakedet" in whole[0] and "cnnspot" not in whole[0]
-    assert not folder.committed("report", 0)
-    for manifest in run.glob("shards/evaluate-*/*.json"):
-        manifest.unlink()
-    assert "was not run yet" in report.again(run)[1].read_text()
 
 
 def test_it_is_told_again_as_it_was_committed(run: Path, tmp_path: Path) -> None:
