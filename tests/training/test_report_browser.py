@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.shards import RunFolder, join
 from tests.training.report_run import Recipe, build
 from training import report
 
@@ -33,12 +32,31 @@ onload = () => {{
     pictures: [...page.images].map(i => i.complete && i.naturalWidth > 0 && i.width > 0),
     sections: [...page.querySelectorAll("section")].filter(s => s.offsetHeight > 0).map(s => s.id),
     plots: [...page.querySelectorAll(".plot svg")].map(s => s.getBoundingClientRect().height),
+    wide: [...page.querySelectorAll("section *")].filter(e => {{
+      const box = e.closest(".scroll, .plot.wide, svg, details:not([open])");
+      return !box && e.getBoundingClientRect().right > root.clientWidth + 1;
+    }}).map(e => e.tagName + " " + e.className),
     overflow: root.scrollWidth - root.clientWidth,
     scripts: page.scripts.length,
     sticky: getComputedStyle(page.querySelector("nav")).position,
   }};
   document.body.textContent = JSON.stringify(found);
 }}
+</script>"""
+
+#: As above, of a page that is as wide as a sheet of paper.
+PRINTED = """<!doctype html>
+<body><iframe srcdoc="{page}" style="width:{width}px;height:900px;border:0"></iframe>
+<script>
+onload = () => {{
+  const page = document.querySelector("iframe").contentDocument, root = page.scrollingElement;
+  const tables = [...page.querySelectorAll("table")].filter(t => t.offsetWidth > 0);
+  document.body.textContent = JSON.stringify({{
+    tables: tables.length,
+    wide: tables.filter(t => t.getBoundingClientRect().right > root.clientWidth)
+      .map(t => t.parentElement.ariaLabel),
+  }});
+}};
 </script>"""
 
 
@@ -64,16 +82,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             pytest.fail("no chromium on this machine: install it, or unset CI to skip this test")
         pytest.skip("no chromium on this machine")
     found = {}
-    for name, recipe in (("plain", Recipe()), ("hostile", Recipe(hostile=True))):
+    recipes = {"plain": Recipe(), "hostile": Recipe(hostile=True), "every": Recipe(every=True)}
+    for name, recipe in recipes.items():
         run = build(tmp_path_factory.mktemp(name) / "run", recipe)
-        assert report.main(["--run", str(run)]) == 0
-        found[name] = run / "report.html"
-        row = join(RunFolder(run), ("report",), 0).rows["report"]
-        found[name].write_text(row.get("page", "Page"))
+        found[name], _ = report.again(run)
     return found
 
 
-@pytest.mark.parametrize("name", ["plain", "hostile"])
+@pytest.mark.parametrize("name", ["plain", "hostile", "every"])
 def test_it_opens_without_a_complaint(name: str, pages: dict[str, Path], tmp_path: Path) -> None:
     dom, log = browse(pages[name], tmp_path)
     for part in ("samples", "filtered", "statistics", "scores", "stages", "rejects", "credits"):
@@ -81,9 +97,13 @@ def test_it_opens_without_a_complaint(name: str, pages: dict[str, Path], tmp_pat
     assert complaints(log) == []
 
 
-@pytest.mark.parametrize("name, width", [("plain", 1280), ("plain", 390), ("hostile", 390)])
+@pytest.mark.parametrize(
+    "name, width, plots",
+    [("plain", 1280, 11), ("plain", 390, 11), ("hostile", 390, 11), ("every", 1280, 30),
+     ("every", 390, 30)],
+)  # fmt: skip
 def test_everything_is_seen_at_any_width(
-    name: str, width: int, pages: dict[str, Path], tmp_path: Path
+    name: str, width: int, plots: int, pages: dict[str, Path], tmp_path: Path
 ) -> None:
     text = pages[name].read_text()
     probe = tmp_path / "probe.html"
@@ -94,10 +114,26 @@ def test_everything_is_seen_at_any_width(
     found: dict[str, Any] = json.loads(html.unescape(body[1]))
     assert len(found["pictures"]) == text.count("<img ") > 40 and all(found["pictures"])
     assert len(found["sections"]) == 11 and found["scripts"] == 0
-    assert len(found["plots"]) == 11 and min(found["plots"]) > 100
+    assert len(found["plots"]) == plots and min(found["plots"]) > 100
     assert found["overflow"] <= 0
+    assert found["wide"] == [], "a table or a row of pictures is wider than its box scrolls"
     assert found["sticky"] == "sticky"
     assert complaints(log) == []
+
+
+@pytest.mark.parametrize("name", ["hostile", "every"])
+def test_tables_fit_on_a_printed_page(name: str, pages: dict[str, Path], tmp_path: Path) -> None:
+    """With the rules for print in force, at the width of A4 on its side without its margins."""
+    text = pages[name].read_text()
+    assert "size: A4 landscape; margin: 10mm" in text
+    printed = text.replace("@media print", "@media all").replace("@media screen", "@media speech")
+    probe = tmp_path / "probe.html"
+    probe.write_text(PRINTED.format(page=html.escape(printed), width=1047))
+    dom, _ = browse(probe, tmp_path / "profile")
+    body = re.search(r"<body>(.*)</body>", dom, re.S)
+    assert body
+    found: dict[str, Any] = json.loads(html.unescape(body[1]))
+    assert found["tables"] > 8 and found["wide"] == []
 
 
 def test_a_script_in_the_page_would_be_noticed(pages: dict[str, Path], tmp_path: Path) -> None:
