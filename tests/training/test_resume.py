@@ -80,3 +80,20 @@ def test_a_rank_that_hangs_is_noticed_by_the_others(runs: Runs) -> None:
     assert "codes [75, -9]" in said
     assert f"did not answer for {HANG.total_seconds():.0f} s: run the same command again" in said
     assert "goes on from step-000003" in said and "codes [0, 0]" in said
+
+
+@pytest.mark.slow
+def test_several_processes_learn_what_one_does(runs: Runs) -> None:
+    """A global batch and its loss are the same for any number of processes, even where each has
+    another share of pixels without a class (pictures that were scaled down)."""
+    found = []
+    for size in (1, 2, 3):
+        run, _ = runs.make(
+            f"of-{size}", size=32, encoder="plain", steps=8, batch=6, processes=size,
+            learning_rate=0.1,
+        )  # fmt: skip
+        ranks(size, run, "end")
+        found.append(join(run, [STAGE], 0).rows["model"].get("curve", "Curve").loss)
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+    assert found[0] == pytest.approx(found[2], rel=1e-4)
+    assert found[0][-1] < found[0][0]

@@ -9,10 +9,17 @@ from typing import Any
 
 
 def build(name: str, classes: int, encoder: str, weights: Path | None) -> Any:
-    """In the place of `training.detectors.build`; `encoder` "image" has one logit a picture."""
+    """In the place of `training.detectors.build`. `encoder`: "image" has one logit a picture, and
+    "plain" nothing that depends on other pictures or on chance."""
     import torch
     from torch import nn
 
+    if encoder == "plain":
+        plain: torch.nn.Module = nn.Sequential(OrderedDict(
+            encoder=nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()),
+            head=nn.Conv2d(8, classes, 1),
+        ))  # fmt: skip
+        return plain
     inner = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
     if encoder == "image":
         head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
