@@ -19,7 +19,7 @@ from huggingface_hub.hf_api import ModelInfo
 from jobs import fetch, models_hub
 from pipeline import config, store
 from pipeline.cards import Card, card, encoder
-from pipeline.errors import OK, PERMANENT, TRANSIENT, InputError, guard
+from pipeline.errors import OK, PERMANENT, TRANSIENT, guard
 
 COMMIT = "c" * 40
 REQUEST = Request("GET", "https://hub.example.org")
@@ -85,50 +85,6 @@ def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> N
     assert asked["repo"] == card("editors", "sdxl").repos[0] and asked["token"] is None
     assert asked["revision"] == COMMIT
     assert asked["allow_patterns"] == hub.files, "no code and no pickles"
-
-
-PUBLISHED = [
-    "model_index.json", "unet/config.json", "unet/model.safetensors", "unet/model.bin",
-    "unet/model.fp16.safetensors", "unet/model.non_ema-00001-of-00002.safetensors",
-    "text_encoder/model-00001-of-00002.safetensors",
-    "text_encoder/model-00002-of-00002.safetensors",
-    "text_encoder/model.safetensors.index.json", "text_encoder/model.safetensors.index.fp16.json",
-    "text_encoder/tokenization.py", "tokenizer/spiece.model", "text_encoders/t5xxl.safetensors",
-    "vae_1_0/model.safetensors", "everything.safetensors", "Hyper-SDXL-8steps-lora.safetensors",
-    ".gitattributes", "README.md",
-]  # fmt: skip
-
-
-def test_a_pipelines_parts_are_fetched_once_each() -> None:
-    chosen = models_hub.wanted("org/a", PUBLISHED, card("editors", "flux").files)
-    assert chosen == [
-        "model_index.json", "unet/config.json", "unet/model.safetensors",
-        "text_encoder/model-00001-of-00002.safetensors",
-        "text_encoder/model-00002-of-00002.safetensors",
-        "text_encoder/model.safetensors.index.json", "tokenizer/spiece.model",
-    ]  # fmt: skip
-    assert "everything.safetensors" in models_hub.wanted("org/a", PUBLISHED, ())
-
-
-def test_one_file_is_fetched_of_the_adapters() -> None:
-    many = [f"Hyper-{base}-{n}steps-lora.safetensors" for base in ("SD15", "SDXL") for n in (4, 8)]
-    facts = card("editors", "sdxl_lora")
-    assert models_hub.wanted(facts.repos[1], many, facts.files) == [many[-1]]
-
-
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        (["unet/model.fp16.safetensors", "vae/model.safetensors"], "no weights of unet/ in full"),
-        (["model_index.json", "unet/model.bin"], r"no weights as \*.safetensors"),
-        ([], "no weights as"),
-    ],
-)
-def test_a_repository_without_readable_weights_is_said_to_be_one(
-    names: list[str], says: str
-) -> None:
-    with pytest.raises(InputError, match=f"org/a publishes {says}.*or change the model's card"):
-        models_hub.wanted("org/a", names, card("editors", "sdxl").files)
 
 
 def test_the_token_is_read_from_its_file(

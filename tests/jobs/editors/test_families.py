@@ -24,7 +24,7 @@ import pytest
 
 from jobs.edit import Turn
 from jobs.editors import Editor, Painted, Settings, at
-from jobs.models_hub import wanted
+from jobs.models_files import wanted
 from jobs.tiny.cache import ensure
 from pipeline.cards import card, known
 from pipeline.config import Config
