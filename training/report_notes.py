@@ -102,10 +102,18 @@ def absent(config: Config, done: Sequence[ProtocolName]) -> list[str]:
 def lead(config: Config, train: int, val: int, tiny: bool) -> str:
     """What the paper's figures are of, and what ours are of."""
     painted = ", painted by untrained miniatures (tiny weights)" if tiny else ""
+    ours = (
+        f"Ours are of this run's {train:,} and {val:,}, {config.bases.resolution} px{painted}. "
+        "Figures of different data may be looked at side by side, but are no reproduction of each "
+        "other."
+    )
+    if config.imported:
+        ours = (
+            f"Ours are of {train:,} and {val:,} pictures of {config.imported.dataset} as it was "
+            "published, which are the same only if all of it was imported and split alike."
+        )
     return (
         f"The paper's figures are of its own data: {paper.TRAIN:,} edited pictures to train with "
-        f"and {paper.VAL:,} to validate, {paper.RESOLUTION} px. Ours are of this run's {train:,} "
-        f"and {val:,}, {config.bases.resolution} px{painted}. Figures of different data may be "
-        "looked at side by side, but are no reproduction of each other. Ranges are 95 % intervals "
+        f"and {paper.VAL:,} to validate, {paper.RESOLUTION} px. {ours} Ranges are 95 % intervals "
         "from resampling the val pictures; what another training would change is not in them."
     )

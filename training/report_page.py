@@ -106,7 +106,8 @@ def _edits(samples: Sequence[Kept]) -> int:
 
 def _scores(samples: Sequence[Kept]) -> list[tuple[int, int]]:
     """How many samples got which score of naturalness."""
-    return sorted(Counter(kept.sample.score.score for kept in samples).items(), reverse=True)
+    found = Counter(kept.sample.score.score for kept in samples)
+    return sorted(((score, n) for score, n in found.items() if score >= 0), reverse=True)
 
 
 def _balance(index: IndexFacts) -> list[tuple[str, list[Share]]]:

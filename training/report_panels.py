@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.documents import Edit
 from training import report_data as data
 from training import report_pictures as pictures
 from training.report_data import Kept, Library
@@ -53,9 +54,14 @@ def _panel(library: Library, kept: Kept, trials: Sequence[Trial]) -> Panel | Non
         tiles.append(Tile("guess", trial.of.detector, f"{kept.key}: prediction of {trial.name}",
                           uri, guess.shape[0], what=trial.name.partition(", ")[2]))  # fmt: skip
     texts = tuple(
-        (pictures.colour(edit.label), edit.family,
-         f"turn {edit.turn}, {edit.edit} of {kept.sample.regions[edit.region].name}"
-         + "".join(f": {prompt}" for prompt in edit.prompts[-1:]))
-        for edit in kept.sample.edits
-    )  # fmt: skip
+        (pictures.colour(edit.label), edit.family, _asked(kept, edit)) for edit in kept.sample.edits
+    )
     return Panel(kept, tuple(tiles), texts)
+
+
+def _asked(kept: Kept, edit: Edit) -> str:
+    """The instruction of a turn; of an imported sample, which has none, nothing."""
+    if kept.sample.source.base == "unknown":
+        return ""
+    said = f"turn {edit.turn}, {edit.edit} of {kept.sample.regions[edit.region].name}"
+    return said + "".join(f": {prompt}" for prompt in edit.prompts[-1:])

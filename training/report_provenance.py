@@ -39,15 +39,21 @@ def facts(config: Config, index: IndexFacts, stages: Stages) -> list[tuple[str, 
         ("config digest", config.digest()),
         ("code digest", ", ".join(stages.codes) or DASH),
         ("seed", f"{config.seed}{schemes}"),
-        ("pictures", f"{config.bases.resolution} × {config.bases.resolution} px, "
-                     f"{config.samples:,} planned, {config.shards:,} shards"),
+        ("pictures", f"{_size(config)}, {config.samples:,} planned, {config.shards:,} shards"),
         ("unedited photographs", f"{config.reals.unedited:,} to train with (the paper: 5,000), "
                                  f"{config.reals.negatives:,} for whole pictures"),
-        ("labels", families), ("weights of the editors", index.weights),
+        ("labels", families),
+        ("weights of the editors", "not known" if config.imported else index.weights),
         ("machines", ", ".join(hosts) or DASH),
         ("wall time", f"{duration(stages.wall)}, {WALL}; {duration(work)} of process time"),
         ("report by", ", ".join(versions())),
     ]  # fmt: skip
+
+
+def _size(config: Config) -> str:
+    if config.imported:
+        return f"{config.imported.dataset} as published"
+    return f"{config.bases.resolution} × {config.bases.resolution} px"
 
 
 def versions() -> list[str]:

@@ -104,8 +104,12 @@ def strip(library: Library, samples: Sequence[Kept], details: dict[str, Rejected
 
 
 def _story(library: Library, kept: Kept) -> list[Tile]:
-    """The original, then the picture after each turn with the outline of what was painted."""
+    """The original, then the picture after each turn with the outline of what was painted; of an
+    imported sample, whose turns are not known, the picture."""
     source, edits = kept.sample.source, kept.sample.edits
+    if source.base == "unknown":
+        image = data.final(library, kept, "image", "Photo")
+        return [Tile("original", "as published", source.file, *_photo(image), what=source.file)]
     base = data.base_picture(library, kept)
     made = f"painted by {source.family}" if source.base == "ai" else source.file
     found = [Tile("original", "original", f"original: {made}. {source.caption}".strip(),

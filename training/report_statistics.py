@@ -1,7 +1,7 @@
 """The paper's Figure 3 for this run: what was painted, how large, by whom, how often.
 
 in    the samples of the splits train and val, the config
-out   six `Plot`s, (a) to (f)
+out   six `Plot`s, (a) to (f); of an imported dataset, the two that can be told from label maps
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def plots(samples: Sequence[Kept], config: Config) -> list[Plot]:
         kept.sample.regions[edit.region].category for kept in samples for edit in kept.sample.edits
     )
     types = Counter(edit.edit for edit in edits)
+    if config.imported:
+        return [_areas(edits), _shown(edits, config)]
     return [
         _counts("(a) Edits by category of object", "What was painted over.", _top(kinds)),
         _areas(edits),
@@ -36,6 +38,15 @@ def plots(samples: Sequence[Kept], config: Config) -> list[Plot]:
         _counts("(f) Edits by type", "An addition removes what was there, then adds.",
                 [(str(name), types[name]) for name in sorted(config.edit_types)]),
     ]  # fmt: skip
+
+
+def _shown(edits: Sequence[Edit], config: Config) -> Plot:
+    counts = Counter(edit.family for edit in edits)
+    rows = [
+        (name, counts[name]) for name in sorted(config.families, key=config.families.__getitem__)
+    ]
+    return _counts("(c) Pictures by family", "In how many pictures it is seen; turns, objects and "
+                   "bases were not published.", rows)  # fmt: skip
 
 
 def _top(kinds: Counter[str]) -> list[tuple[str, int]]:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from jobs import imported
+from pipeline import released, runs
+from pipeline.config import Config
 from pipeline.loop import Clock
 from pipeline.protocols import PROTOCOLS
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
+from tests.jobs.published import pairs, zipped
 from tests.training.report_read import COMMONMARK, Parsed, section
-from tests.training.report_run import Recipe, build
+from tests.training.report_run import FAMILIES, Recipe, build
 from training import report, report_data
 from training.paper import PUBLISHED
 from training.report_gather import gather
@@ -99,3 +103,22 @@ def test_it_is_told_again_of_a_run_that_is_not_complete(every: Path, tmp_path: P
     for manifest in run.glob("shards/evaluate-*/*.json"):
         manifest.unlink()
     assert "was not run yet" in report.again(run)[1].read_text()
+
+
+def test_of_an_imported_dataset_nothing_is_told_that_was_not_published(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "train.zip", pairs(0, 20))
+    known = released.filled(Config.model_validate({
+        "profile": "published", "families": FAMILIES, "shard_size": 8, "val_share": 0.25,
+        "imported": {"dataset": "diffseg30k"}, "detectors": {"fcn8s": {}}}), archive)  # fmt: skip
+    run = tmp_path / "run"
+    runs.begin(known, None, run)
+    for split in ((), *(("--split", name) for name in ("train", "val", "filtered"))):
+        assert imported.main([*split, f"--run={run}"]) == 0
+    page, text = (path.read_text() for path in report.again(run))
+    samples = section(page, "samples")
+    assert "as published" in samples and "base not known" in samples
+    for unknown in ("turn 1", "score -1", "photograph</span>", "does not keep the picture"):
+        assert unknown not in samples, unknown
+    assert "Pictures by family" in section(page, "statistics")
+    assert "Scores of naturalness" not in page and "1024 × 1024" not in text
+    assert "diffseg30k as published" in section(page, "provenance")
