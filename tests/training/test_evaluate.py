@@ -4,6 +4,7 @@ by one that sees nothing: all figures can be worked out by hand."""
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,17 @@ def test_a_stage_that_was_committed_is_not_scored_again(
     _, again = scored(made[0], "table2", args)
     assert first == again
     assert "already committed" in capsys.readouterr().out
+
+
+def test_scoring_anew_gives_the_same_bytes(made: tuple[RunFolder, Config]) -> None:
+    run, _ = made
+    args = trained(*made, "binary")
+    shutil.copytree(run.path, run.path.with_name("copy"))
+    copy = RunFolder(run.path.with_name("copy"))
+    _, first = scored(run, "severity", args)
+    _, again = scored(copy, "severity", [*args[:-1], f"--run={copy.path}"])
+    assert first.sha256 == again.sha256
+    assert first.attempt.id != again.attempt.id
 
 
 def test_conditions_are_scored_at_their_size_and_say_what_was_done(
