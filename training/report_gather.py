@@ -26,6 +26,8 @@ from training.report_stages import Stages
 from training.report_tables import Scored, Table
 from training.report_trials import Trial
 
+#: So many datasets that are not committed are named.
+NAMED = 8
 NOISE = (
     "The families in this run are untrained miniatures. The scores test the machinery, not "
     "detection."
@@ -53,6 +55,12 @@ class Findings:
     @property
     def config(self) -> Config:
         return self.library.config
+
+    @property
+    def incomplete(self) -> str:
+        """The first of `missing`, and how many more; "" if there are none."""
+        more = len(self.missing) - NAMED
+        return ", ".join(self.missing[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
     @property
     def tiny(self) -> bool:

@@ -38,7 +38,7 @@ def markdown(found: Findings) -> str:
         blocks.append(f"**Tiny random weights paint noise.** {NOISE}")
     if found.missing:
         blocks.append(f"**This run is not complete.** Not committed yet: "
-                      f"{escape(', '.join(found.missing))}.")  # fmt: skip
+                      f"{escape(found.incomplete)}.")  # fmt: skip
     counts = ", ".join(f"{n:,} {split}" for split, n in found.index.samples.items())
     blocks.append(f"Samples: {escape(counts)}; {found.lost:,} quarantined.")
     blocks += ["## Scores", *_scores(found)]

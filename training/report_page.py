@@ -58,7 +58,7 @@ def page(found: Findings, clock: Clock) -> str:
             strip=strip, trials=trials, stages=stages, reasons=report_stages.reasons(stages),
             excerpt=report_stages.excerpt(stages), colours=report_pictures.colours(config),
             edited=report_pictures.EDITED, edits=_edits(samples), tables=found.tables,
-            absent=found.absent, missing=found.missing, lead=found.lead, panels=panels,
+            absent=found.absent, missing=found.incomplete, lead=found.lead, panels=panels,
             provenance=found.provenance, tiny=found.tiny, titles=TITLES,
             photographs=index.sources, models=_models(config), vocabulary=_scores(samples),
             lost=found.lost, notes=_notes(samples), wall=WALL, balance=_balance(index),

@@ -138,6 +138,7 @@ def test_pictures_are_pictures_and_plots_have_words(html: str) -> None:
     assert "<metadata" not in html and html.count("<style") == 1
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_page_but_for_times(html: str, tmp_path: Path) -> None:
     assert made(tmp_path / "same", Recipe()) == html
     later = made(tmp_path / "later", Recipe(later=5e5))
@@ -243,6 +244,7 @@ def test_what_was_read_is_in_the_manifest(run: Path) -> None:
         assert RunFolder(run).manifest(dataset, int(shard)).sha256 == sha
 
 
+@pytest.mark.slow
 def test_weights_are_not_read_and_pictures_only_of_those_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,7 +102,8 @@ def test_it_is_told_again_of_a_run_that_is_not_complete(every: Path, tmp_path: P
     assert not folder.committed("report", 0)
     for manifest in run.glob("shards/evaluate-*/*.json"):
         manifest.unlink()
-    assert "was not run yet" in report.again(run)[1].read_text()
+    told = report.again(run)[1].read_text()
+    assert "was not run yet" in told and re.search(r"Not committed yet: .* and \d\d more\.", told)
 
 
 def test_of_an_imported_dataset_nothing_is_told_that_was_not_published(tmp_path: Path) -> None:
