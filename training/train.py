@@ -59,7 +59,7 @@ def run(context: Context) -> int:
 
 def outcome(training: Training) -> Trained:
     """The best weights, and the last ones if those are others."""
-    lesson, recipe, last = training.lesson, training.recipe, training.kept
+    lesson, recipe, last = training.lesson, training.recipe, training.learner.kept
     best = training.best or Best(training.step, math.nan, last)
     curve = Curve(
         detector=lesson.trial.detector, task=lesson.trial.task, subset=lesson.trial.subset,

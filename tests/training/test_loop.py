@@ -19,7 +19,7 @@ from pipeline.protocols import Trial
 from pipeline.shards import RunFolder
 from tests.training import tiny
 from tests.training.test_scalars import read
-from training import checkpoint, data, ddp, detectors, loop, train, validate
+from training import checkpoint, data, ddp, detectors, learner, train, validate
 from training.cache import open_cache
 from training.lesson import Lesson
 from training.loop import Training
@@ -78,11 +78,11 @@ def test_of_labels_of_other_samples_it_learns_nothing(runs: Runs) -> None:
     edited = float((val.masks > 0).mean())  # the mIoU of calling every pixel edited
 
     def score(training: Training) -> float:
-        training.bare.eval()
+        mine = training.learner
+        mine.bare.eval()
         return validate.score(
-            lambda images: training._forward(training.bare, images), val, chosen, RECIPE, 2,
-            training.world,
-        )  # fmt: skip
+            lambda images: mine.forward(mine.bare, images), val, chosen, RECIPE, 2, training.world
+        )
 
     assert score(trained(of)) > 0.7
     assert score(trained(other)) <= edited + 0.02 < 0.3
@@ -98,8 +98,8 @@ def test_whole_pictures_are_judged_by_one_logit(runs: Runs) -> None:
         batch = data.take(of.cache, of.train, of.recipe, of.seed("stream"), 0)
         assert set(batch.labels.tolist()) == {0, 1}
         with torch.no_grad():
-            loss = float(training._loss(batch, 0))
-            logits = training._forward(training.bare, batch.images)[:, 0]
+            loss = float(training.learner.loss(batch, 0))
+            logits = training.learner.forward(training.learner.bare, batch.images)[:, 0]
     likely = torch.where(torch.from_numpy(batch.labels) > 0, logits, -logits).sigmoid()
     assert loss == pytest.approx(float(-likely.log().mean()), rel=1e-5)
 
@@ -121,9 +121,9 @@ def test_pixels_without_a_class_do_not_count(runs: Runs) -> None:
         training = Training(whole, world)
         batch = data.take(whole.cache, whole.train, whole.recipe, whole.seed("stream"), 0)
         assert (batch.labels == data.IGNORE).mean() == 0.75
-        loss = training._loss(batch, 0).item()
+        loss = training.learner.loss(batch, 0).item()
         blank = replace(batch, labels=np.full_like(batch.labels, data.IGNORE))
-        assert math.isfinite(loss) and training._loss(blank, 0).item() == 0.0
+        assert math.isfinite(loss) and training.learner.loss(blank, 0).item() == 0.0
 
 
 def test_the_best_step_by_the_dev_slice_is_kept_and_the_last_one_beside_it(
@@ -136,7 +136,7 @@ def test_the_best_step_by_the_dev_slice_is_kept_and_the_last_one_beside_it(
     assert found.checks == [(4, 0.2), (8, 0.9), (12, 0.9)]
     record = train.outcome(found)
     assert record.curve.best_step == 8 and record.curve.steps == 12
-    assert record.last == checkpoint.weights(found.bare.state_dict()) != record.model
+    assert record.last == checkpoint.weights(found.learner.bare.state_dict()) != record.model
     assert read(run.path / "scalars" / "train-deeplabv3plus-binary", "dev_score") == [
         (4, pytest.approx(0.2)), (8, pytest.approx(0.9)), (12, pytest.approx(0.9)),
     ]  # fmt: skip
@@ -147,16 +147,16 @@ def test_without_a_dev_slice_the_last_step_is_kept_alone(runs: Runs) -> None:
     found = trained(lesson(run, config))
     record = train.outcome(found)
     assert (record.curve.best_step, record.curve.checks, record.last) == (12, (), None)
-    assert record.model == checkpoint.weights(found.bare.state_dict())
+    assert record.model == checkpoint.weights(found.learner.bare.state_dict())
 
 
 def test_averaged_weights_are_what_is_kept(runs: Runs) -> None:
     run, config = runs.make(size=32)
     found = trained(lesson(run, config, replace(RECIPE, ema=0.9)))
-    assert found.average is not None
+    assert found.learner.average is not None
     record = train.outcome(found)
-    assert record.model == checkpoint.weights(found.average)
-    assert record.model != checkpoint.weights(found.bare.state_dict())
+    assert record.model == checkpoint.weights(found.learner.average)
+    assert record.model != checkpoint.weights(found.learner.bare.state_dict())
 
 
 def test_a_plateau_ends_before_its_last_step(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,12 +193,12 @@ def test_a_loss_that_is_no_number_names_its_samples_and_the_last_good_checkpoint
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, config = runs.make(size=32, checkpoint_every=2)
-    real = loop.Training._loss
+    real = learner.Learner.loss
 
-    def poisoned(self: Training, batch: data.Batch, step: int) -> Any:
+    def poisoned(self: learner.Learner, batch: data.Batch, step: int) -> Any:
         return real(self, batch, step) * (math.nan if step == 4 else 1.0)
 
-    monkeypatch.setattr(loop.Training, "_loss", poisoned)
+    monkeypatch.setattr(learner.Learner, "loss", poisoned)
     of = lesson(run, config)
     rows = of.train.rows[data.draw(of.seed("stream"), len(of.train.rows), 4, 4)[0]]
     keys = ", ".join(of.cache.keys[row] for row in rows)
@@ -219,14 +219,14 @@ def test_weights_that_are_no_numbers_are_not_saved(
     run, config = runs.make(size=32, checkpoint_every=2)
     with ddp.world("cpu") as world:
         training = Training(lesson(run, config), world)
-        real = training.optimiser.step
+        real = training.learner.optimiser.step
 
         def overflowing(*args: Any) -> None:
             real()
             if training.step == 3:
-                next(training.bare.parameters()).data[0] = math.inf
+                next(training.learner.bare.parameters()).data[0] = math.inf
 
-        monkeypatch.setattr(training.optimiser, "step", overflowing)
+        monkeypatch.setattr(training.learner.optimiser, "step", overflowing)
         with pytest.raises(PermanentError, match="the weights are no numbers after step 4, on the"):
             training.run()
     (left,) = (run.path / "checkpoints" / training.lesson.stage).iterdir()
@@ -238,12 +238,14 @@ def test_normalisation_needs_two_pictures_and_other_networks_do_not(runs: Runs) 
 
     run, config = runs.make(size=32)
     of = lesson(run, config, replace(RECIPE, batch=4))
-    four = ddp.World(0, 4, torch.device("cpu"))
+    two, four = (ddp.World(0, size, torch.device("cpu")) for size in (2, 4))
     with pytest.raises(ConfigError, match="batch: 4 is too few: normalisation needs two pictures"):
-        loop.check_norm(tiny.build("tiny", 2, "", None), of, four)
-    loop.check_norm(tiny.build("tiny", 2, "", None), of, ddp.World(0, 2, torch.device("cpu")))
-    loop.check_norm(torch.nn.Conv2d(3, 2, 1), of, four)
-    loop.check_norm(tiny.build("tiny", 2, "", None), of, ddp.World(0, 4, torch.device("cuda", 0)))
+        learner.check_norm(tiny.build("tiny", 2, "", None), of, four)
+    learner.check_norm(tiny.build("tiny", 2, "", None), of, two)
+    learner.check_norm(torch.nn.Conv2d(3, 2, 1), of, four)
+    learner.check_norm(
+        tiny.build("tiny", 2, "", None), of, ddp.World(0, 4, torch.device("cuda", 0))
+    )
 
 
 @pytest.mark.parametrize("task", ["binary", "image"])
