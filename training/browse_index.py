@@ -91,14 +91,14 @@ class Index:
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
-        """What each filter may be set to."""
-        every = self.entries
+        """What each filter may be set to; what an imported dataset does not say is no choice."""
+        every, scores = self.entries, {entry.score for entry in self.entries}
         return {
             "split": [split for split in (*SPLITS, UNEDITED) if split in {e.split for e in every}],
             "family": sorted({name for entry in every for name in entry.families}),
             "turns": sorted({str(len(entry.families)) for entry in every}),
-            "edit": sorted({kind for entry in every for kind in entry.kinds}),
-            "score": sorted({str(e.score) for e in every if e.score is not None}, key=int),
+            "edit": sorted({kind for entry in every for kind in entry.kinds} - {"unknown"}),
+            "score": sorted({str(score) for score in scores if score is not None and score >= 0}),
             "reason": sorted({reason for entry in every for reason in entry.reasons}),
         }
 

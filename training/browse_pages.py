@@ -182,4 +182,5 @@ def _facts(sample: Sample | None) -> list[tuple[str, str]]:
         ("source", source.source_id), ("planned turns", str(sample.planned)),
         ("judge", sample.score.reason), ("notes", "; ".join(source.notes)),
     ]  # fmt: skip
-    return [(term, text) for term, text in given if text]
+    unknown = {"base", "source", "planned turns", "judge"} if source.base == "unknown" else set()
+    return [(term, text) for term, text in given if text and term not in unknown]

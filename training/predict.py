@@ -36,6 +36,14 @@ Line = dict[str, object]
 
 
 def main(args: argparse.Namespace) -> int:
+    try:
+        return predict(args)
+    except BrokenPipeError:  # who read us has seen enough, as `head` does
+        return OK
+
+
+def predict(args: argparse.Namespace) -> int:
+    """Exit code 0, or 1 if a picture could not be read."""
     targets = given(args.images, args.out)
     predictor = _predictor(args.model)
     broken: list[tuple[Path, str]] = []

@@ -134,6 +134,16 @@ def test_broken_pictures_cost_only_themselves(
     assert "Traceback" not in said.err
 
 
+def test_who_has_read_enough_may_go(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*args: object, **how: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", gone)
+    assert call(published(tmp_path / "models"), folder) == 0
+
+
 def test_a_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.png"
     Image.new("1", (9000, 9000)).save(path)
