@@ -90,8 +90,8 @@ def absent(config: Config, done: Sequence[ProtocolName]) -> list[str]:
             also = f" (with {' and '.join(needs)} filled in)" if needs else ""
             why = f"was not run, the key protocols.{name} of the config makes it{also}"
         elif not any(set(protocol.tasks) & set(d.tasks) for d in config.detectors.values()):
-            why = (f"was not run, as no detector has the task {tasks}; a key detectors.NAME.tasks "
-                   f"with it makes it, protocols.{name} is in the config")  # fmt: skip
+            why = (f"was not run; protocols.{name} is in the config, and a detector with the task "
+                   f"{tasks} under the key detectors.<name>.tasks makes it")  # fmt: skip
         else:
             why = (f"was not run yet; protocols.{name} is in the config, and the same command "
                    "again goes on with it")  # fmt: skip
