@@ -34,7 +34,11 @@ def cost(tried: tuple[subprocess.CompletedProcess[str], float]) -> float:
     return tried[1]
 
 
-@pytest.mark.parametrize("args", [("--help",), ("show",), ("show", "--mermaid")])
+@pytest.mark.parametrize(
+    "args",
+    [("--help",), ("show",), ("show", "--mermaid"), *(
+        (command, "--help") for command in ("import", "predict", "export", "browse", "report"))],
+)  # fmt: skip
 def test_it_answers_within_half_a_cpu_second(args: tuple[str, ...]) -> None:
     tries = [call(*args) for _ in range(3)]
     assert all(done.returncode == 0 for done, _ in tries)
@@ -62,6 +66,19 @@ def test_audit_of_a_run_not_begun_yet(tmp_path: Path) -> None:
     [
         (("show", "--profile", "dmeo"), "no profile 'dmeo': give one of demo, one-family, paper"),
         (("run", "--photos", "/nowhere"), "no folder of photographs at /nowhere"),
+        (
+            ("import", "diffseg30k", "/nowhere"),
+            "no archive at /nowhere: give the path of a downloaded one, or --hub",
+        ),
+        (
+            ("import", "diffseg30k", "/", "--profile", "demo"),
+            "the profile imports nothing: it needs the section imported",
+        ),
+        (("predict", "/nowhere", str(ROOT / "LICENSE")), "/nowhere is no model: give RUN:TRIAL"),
+        (("predict", "x.safetensors", "/nowhere"), "no picture and no folder at /nowhere"),
+        (("export", "x.safetensors", "--onnx", "x.onnx"), "no file x.safetensors: a model is a"),
+        (("browse", "/nowhere"), "/nowhere is not a run: it has no config.yaml"),
+        (("report", "/nowhere"), "/nowhere is not a run: it has no config.yaml"),
     ],
 )
 def test_a_wrong_argument_gets_one_sentence(args: tuple[str, ...], says: str) -> None:
@@ -91,6 +108,16 @@ def test_a_wrong_profile_gets_the_same_sentence_everywhere(
     assert done.returncode == 78 and sentence.count("\n") == 1
     assert sentence.startswith("palimpsest: ") and says in sentence
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_imported_by_itself_is_a_sound_run() -> None:
+    """The settings that `import` begins with: all tables that the published pairs allow."""
+    done, _ = call("show", "--profile", str(ROOT / "jobs" / "diffseg30k.yaml"))
+    names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+    assert done.returncode == 0 and names[:4] == [
+        "ingest", "assemble-train", "assemble-val", "assemble-filtered"]  # fmt: skip
+    tables = {name.split("-")[1] for name in names if name.startswith("evaluate-")}
+    assert tables == {"table2", "table3", "severity", "table5", "turns"}
 
 
 def test_wrong_usage_ends_as_usage_does() -> None:
