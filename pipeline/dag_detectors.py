@@ -16,7 +16,7 @@ def train_stages(config: Config, reals: Sequence[str]) -> list[Stage]:
     return [
         Stage(f"train-{trial.name}", "training.train", trial.args,
               ("assemble-train", *reals, "index"), records.ToTrain, records.Trained,
-              image="train", scope="run", processes=config.detectors[trial.detector].processes,
+              image="train", scope="run", processes=_processes(config, trial),
               gpu_gib=_gib(config, trial), trained=((trial.detector, trial.task),))
         for trial in protocols.trials(config)
     ]  # fmt: skip
@@ -46,6 +46,12 @@ def report_stage(config: Config, reads: Sequence[str]) -> Stage:
     return Stage("report", "training.report", (), (*reads,), records.ToReport, records.Reported,
                  image="train", scope="run", trained=tuple(trained),
                  keys_of_config=("protocols", "holdouts"))  # fmt: skip
+
+
+def _processes(config: Config, trial: Trial) -> int:
+    """Of torchrun; one process needs none."""
+    count = config.detectors[trial.detector].processes
+    return count if count > 1 else 0
 
 
 def _gib(config: Config, trial: Trial) -> int:
