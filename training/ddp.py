@@ -48,6 +48,14 @@ class World:
             dist.broadcast_object_list(said, src=0, group=self.group, device=self.device)
         return said[0]
 
+    def meet(self) -> None:
+        """Wait for all others as long as in joining: one of them may be writing a large file."""
+        import torch
+        import torch.distributed as dist
+
+        if self.size > 1:
+            dist.all_reduce(torch.zeros(1, device=self.device))
+
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """The mean of a scalar over all ranks, the same number on each; a GPU is not waited for."""
         import torch.distributed as dist
@@ -139,7 +147,7 @@ def _group(where: torch.device) -> Iterator[ProcessGroup | None]:
 
     dist.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=JOIN)
     try:
-        dist.all_reduce(torch.zeros(1, device=where))
+        dist.all_reduce(torch.zeros(1, device=where))  # as `World.meet`
         yield cast("ProcessGroup", dist.new_group(timeout=TIMEOUT))
     finally:
         dist.destroy_process_group()

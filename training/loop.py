@@ -116,15 +116,18 @@ class Training:
         self.read()
         if not all(bool(one.isfinite().all()) for one in self.learner.bare.state_dict().values()):
             raise self._diverged(self.step, "the weights are no numbers after")
-        if self.world.rank:
-            return
+        if self.world.rank == 0:
+            checkpoint.save(self._folder, self._state())
+        self.world.meet()
+
+    def _state(self) -> dict[str, Any]:
         best = self.best and {"step": self.best.step, "score": self.best.score,
                               "state": self.best.state}  # fmt: skip
-        checkpoint.save(self._folder, {
+        return {
             "facts": self._facts, "step": self.step, "loss": self.loss, "checks": self.checks,
             "seconds": self.pace.elapsed(), "waited": self.pace.waited, "best": best,
             **self.learner.state(),
-        })  # fmt: skip
+        }  # fmt: skip
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint of the same pictures, settings and processes."""

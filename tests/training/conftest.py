@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +115,19 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path)
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every detector is that of tests/training/tiny.py, and torch has one thread."""
+    import torch
+
+    from tests.training import tiny
+    from training import detectors
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(detectors, "build", tiny.build)
+    yield
+    torch.set_deterministic_debug_mode("default")
+    torch.set_num_threads(threads)

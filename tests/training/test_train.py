@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +16,11 @@ from pipeline.code import ROOT
 from pipeline.documents import Curve
 from pipeline.errors import ConfigError, InputError, PermanentError
 from pipeline.shards import RunFolder, join
-from tests.training import tiny
 from training import data, detectors, lesson, train
 from training.recipes import Recipe
 
 if TYPE_CHECKING:
     from tests.training.conftest import Runs
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setattr(detectors, "build", tiny.build)
-    yield
-    torch.set_deterministic_debug_mode("default")
-    torch.set_num_threads(threads)
 
 
 def argv(run: RunFolder, task: str = "binary") -> list[str]:
@@ -48,7 +34,7 @@ def committed(run: RunFolder, task: str = "binary") -> tuple[bytes, Curve]:
     return weights, curve
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("tiny_network")
 @pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("semantic", 3)])
 def test_train(
     task: str, classes: int, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -79,7 +65,7 @@ def test_a_real_detector_is_trained_and_is_what_its_curve_says(runs: Runs) -> No
     assert (curve.encoder, curve.size) == ("resnet18", 64)
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("tiny_network")
 def test_what_is_committed_is_not_done_again_and_torch_is_not_even_imported(runs: Runs) -> None:
     run, _ = runs.make(size=32, steps=1)
     assert train.main(argv(run)) == 0
@@ -94,7 +80,7 @@ def test_what_is_committed_is_not_done_again_and_torch_is_not_even_imported(runs
     assert "already committed" in done.stdout
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("tiny_network")
 def test_a_loss_that_is_not_a_number_stops_the_run(runs: Runs) -> None:
     run, _ = runs.make(size=32, steps=8, learning_rate=1e38)
     said = r"step \d, on the samples 0000\d+, .*: lower detectors\.deeplabv3plus\.learning_rate"
@@ -115,7 +101,7 @@ def test_a_batch_must_suit_the_processes(batch: int, processes: int, said: str) 
         lesson.check("deeplabv3plus", Recipe("a test", "none", 0.1, 4, batch), processes)
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("tiny_network")
 def test_samples_must_suit_the_processes(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "7")
     run, _ = runs.make(size=32, batch=14, processes=7)
@@ -123,7 +109,7 @@ def test_samples_must_suit_the_processes(runs: Runs, monkeypatch: pytest.MonkeyP
         train.main(argv(run))
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("tiny_network")
 def test_an_empty_val_split_is_said_before_training(runs: Runs) -> None:
     run, _ = runs.make(samples=3, size=32)  # every fourth is in val
     with pytest.raises(InputError, match="the val split has 0 of the run's 3 samples"):
