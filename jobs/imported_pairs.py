@@ -96,7 +96,8 @@ def look(image: bytes, mask: bytes, config: Config) -> tuple[Photo, LabelMap, st
         raise Refused("wrong-size", f"the mask is {sizes[0]}, the picture {sizes[1]} pixels")
     labels: LabelMap = np.array(plane)  # of mode P, the indices
     known = {0, *config.families.values()}
-    if strange := [int(value) for value in np.unique(labels) if value not in known]:
+    there = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
+    if strange := [value for value in there if value not in known]:
         raise Refused("unusable-mask", f"the mask holds {strange[0]}, which is the label of no "
                       f"family ({min(config.families.values())} to "
                       f"{max(config.families.values())})")  # fmt: skip

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from jobs import imported
-from pipeline import local, protocols, publish, released
+from pipeline import audit, cli, local, protocols, publish, released
 from pipeline.config import Config
 from pipeline.documents import Scores
+from pipeline.errors import guard
 from pipeline.shards import RunFolder, join
 from tests.jobs.published import pairs, zipped
 from tests.training.report_run import FAMILIES
@@ -88,3 +89,15 @@ def test_the_whole_dag_of_it_is_sound(run: RunFolder) -> None:
     assert [name for name, stage in stages.items() if stage.module == imported.__name__] == [
         "ingest", "assemble-train", "assemble-val", "assemble-filtered"]  # fmt: skip
     assert not any(name.startswith(("edit-", "plan", "score")) for name in stages)
+
+
+def test_the_import_is_finished_by_run(run: RunFolder, tmp_path: Path) -> None:
+    """The folder's own config is all it takes; without detectors, to be quick."""
+    config = config_of(run).model_copy(update={"detectors": {}, "protocols": {}})
+    (tmp_path / "mine.yaml").write_text(config.to_yaml())
+    out = tmp_path / "run"
+    assert guard(cli.main, ["run", "--profile", str(tmp_path / "mine.yaml"), f"--out={out}"]) == 0
+    assert audit.audit(out, verify=True).exit_code == 0
+    assert "diffseg30k as published" in (out / "report.html").read_text()
+    begun = json.loads((out / "run.json").read_text())
+    assert begun["photos"] == "" and len(begun["imported"]) == 16
