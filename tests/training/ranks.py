@@ -26,8 +26,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
+# The unused ones, so that no rank need import them after it was forked.
 import torch
+import torch.utils.tensorboard
 
+import pipeline.dag  # noqa: F401
+import training.detectors.deeplabv3plus
+import training.pixel_kernels  # noqa: F401
 from pipeline import disk
 from pipeline.errors import guard
 from tests.training import tiny
