@@ -165,8 +165,9 @@ def sweep(run: RunFolder) -> None:
     """Remove what killed attempts left: unfinished tars that no live process holds, and files that
     were written aside. Nothing else, whatever it is called: the folder is the user's too."""
     asides = [
-        *run.datasets.glob("*/.*.json.*"), *(run.path / "dataset").glob(".*.*"),
-    ]  # fmt: skip
+        *run.datasets.glob("*/.*.json.*"),
+        *(path for name in ("dataset", "models") for path in (run.path / name).glob(".*.*")),
+    ]
     parts = [path for path in run.path.glob("staging/*.part") if _PART.fullmatch(path.name)]
     for left in [
         *(path for path in run.path.glob(".*.*") if _aside(path)),

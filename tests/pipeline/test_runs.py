@@ -153,12 +153,12 @@ HEX = "0123456789abcdef" * 2
 
 
 def test_a_sweep_takes_only_what_killed_attempts_left(run: RunFolder) -> None:
-    for folder in ("staging", "dataset", "shards/edit"):
+    for folder in ("staging", "dataset", "models", "shards/edit"):
         (run.path / folder).mkdir(parents=True)
     left = [
         f"staging/edit-1-heal-00000-{HEX}.part", f"shards/edit/.00000.json.{HEX}",
         f".config.yaml.{HEX}", f".run.json.{HEX}", f".report.html.{HEX}",
-        f"dataset/.index.json.{HEX}",
+        f"dataset/.index.json.{HEX}", f"models/.fcn8s-binary.safetensors.{HEX}",
     ]  # fmt: skip
     kept = [
         "shards/edit/00000.json", "shards/edit/00000-ab.tar", ".env.local", ".lock", ".run.json.x",
