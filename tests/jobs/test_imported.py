@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from jobs import imported, imported_pairs
 from pipeline import audit, config, local, released, runs
 from pipeline.config import Config
-from pipeline.documents import Sample
+from pipeline.documents import Sample, Source
 from pipeline.errors import ConfigError, InputError
 from pipeline.shards import RunFolder, join
 from tests.jobs.published import Pairs, mask, pairs, parquet, picture, png, zipped
@@ -353,3 +357,21 @@ def test_rows_are_read_going_forward(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert every[3][0] == png(picture(12))
     assert archive.read(released.Pair(path.name, "3", "train"))[1] == png(mask(3))
     assert opened == [0, 3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 8))
+)
+def test_edits_and_turns_are_a_reading_of_the_mask_and_nothing_more(
+    labels: NDArray[np.uint8],
+) -> None:
+    image = np.zeros((*labels.shape, 3), np.uint8)
+    source = Source(source_id="a", split="train", base="unknown")
+    made = imported.assembled(chosen(), image, labels, source)
+    edits = made.sample.edits
+    table = np.array([0, *(edit.label for edit in edits)], np.uint8)
+    assert np.array_equal(table[made.turns], labels) and made.mask is labels
+    assert [edit.turn for edit in edits] == list(range(1, len(edits) + 1))
+    assert sum(edit.area for edit in edits) == pytest.approx((labels > 0).mean())
+    assert len(made.sample.regions) == len(edits) == len(np.unique(labels[labels > 0]))
