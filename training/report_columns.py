@@ -69,11 +69,14 @@ def paper(key: str) -> str:
 
 
 def value(config: Config, row: Metrics, key: str) -> tuple[str, str]:
-    """A figure and its interval; a dash for one without a value, nothing where there is none."""
+    """A figure and its interval; a dash for one without a value and in a row without pictures,
+    nothing where a row has other figures."""
     figure = row.figures.get(key)
     if figure is None and key == IOU:
         figure = Figure(value=row.iou.get(family(config, row)))
-    return ("", "") if figure is None else (three(figure.value), interval(figure))
+    if figure is None:
+        return ("" if row.samples else DASH), ""
+    return three(figure.value), interval(figure)
 
 
 def three(value: float | None) -> str:

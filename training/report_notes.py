@@ -43,6 +43,8 @@ def _special(config: Config, rows: Sequence[Metrics]) -> list[str]:
 
 def _whose(config: Config, rows: Sequence[Metrics], these: Sequence[Metrics]) -> str:
     """Which rows a note is about: sets, with the detector where it is not about all of a set."""
+    if len(these) == len(rows):
+        return "All rows"
     names = list(dict.fromkeys(
         scored_on(config, row.protocol, row.condition)
         if all(one in these for one in rows if one.condition == row.condition)

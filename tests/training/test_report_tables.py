@@ -159,6 +159,10 @@ def test_a_set_without_pictures_has_dashes_and_says_why() -> None:
     empty = row("table5", "flux-hunyuan-c", samples=0, figures={"accuracy": Figure(value=None)})
     (table,) = made(row("table5"), empty)
     assert [line["accuracy"] for line in lines(table)] == [("0.912", "0.900–0.920"), ("–", "")]
+    bare = row("classifiers", "clean-share", samples=0, figures={}, notes=("no dev slice",))
+    (table_of_maps,) = made(row("classifiers", "clean-top1"), bare)
+    assert lines(table_of_maps)[1]["accuracy"] == ("–", "")
+    assert table_of_maps.notes[-1] == "val; share of pixels called edited: no dev slice."
     (note,) = (note for note in table.notes if note.startswith("C: "))
     assert note == ("C: edited by flux or hunyuan alone: no picture of val belongs to this set, so "
                     "there is nothing to score.")  # fmt: skip
@@ -210,7 +214,8 @@ def test_notes_of_evaluations_stand_once_with_what_they_are_about() -> None:
         "deeplabv3plus, semantic, all families, JPEG 80: alone.",
     )
     many = [row("severity", f"jpeg-{n}", **noted) for n in range(50, 60)]
-    assert made(*many)[0].notes[-1] == "10 of 10 rows: distorted."
+    assert made(*many)[0].notes[-1] == "All rows: distorted."
+    assert made(row("severity"), *many)[0].notes[-1] == "10 of 11 rows: distorted."
 
 
 def test_what_was_not_run_has_no_table_but_a_line_with_its_key() -> None:
