@@ -1,12 +1,13 @@
 """How the pods of a workflow wait for each other: its entrypoints, as Argo DAGs.
 
 An edge of the pipeline's DAG is a dataset that a stage reads; here it is one of `depends`, wherever
-both stages lie in the same Argo DAG. Between two of those, the later one waits for the whole other.
+both stages lie in the same Argo DAG and no other edge implies it. Between two of those, the later
+one waits for the whole other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pipeline.argo_pod import Doc, argo_name
 from pipeline.stage import Stage
@@ -42,7 +43,19 @@ def dags(stages: tuple[Stage, ...], fetch: list[str]) -> list[Doc]:
 
 def dag(name: str, tasks: list[Doc], inputs: Iterable[str] = ()) -> Doc:
     given = {"inputs": {"parameters": [{"name": one} for one in inputs]}} if inputs else {}
-    return {"name": name, **given, "dag": {"tasks": tasks}}
+    return {"name": name, **given, "dag": {"tasks": list(direct(tasks))}}
+
+
+def direct(tasks: Iterable[Doc]) -> Iterator[Doc]:
+    """The same tasks, each waiting for those alone that none of the others it waits for has waited
+    for: what follows from two edges need not be written down."""
+    above: dict[str, set[str]] = {}
+    for one in tasks:
+        needs = [name for name in one.get("depends", "").split(" && ") if name]
+        implied = set().union(*(above[name] for name in needs))
+        above[one["name"]] = implied.union(needs)
+        last = " && ".join(name for name in needs if name not in implied)
+        yield one | ({"depends": last} if last else {})
 
 
 def task(name: str, needs: Iterable[str] = (), template: str = "") -> Doc:

@@ -21,7 +21,7 @@ from pipeline.argo_pod import (
 )
 from pipeline.argo_yaml import as_yaml
 from pipeline.child import TORCHRUN
-from pipeline.errors import BUG, PERMANENT
+from pipeline.errors import PERMANENT
 from pipeline.stage import Stage
 
 #: The headless Service that gives the pods of every such Job their host names.
@@ -60,11 +60,10 @@ def job_template(stage: Stage, argv: list[str], profile: str) -> Doc:
 
 
 def job(stage: Stage, argv: list[str], profile: str) -> Doc:
-    """The Job itself. A bug (exit 1) ends it for good only where there is one process: of several,
-    those that lose their connection to a killed one end with a traceback, too."""
+    """The Job itself. A bug (exit 1) does not end it for good: processes that lose their connection
+    to a killed one end with a traceback, too."""
     own = metadata(stage)
     name = argo_name(stage.name)[:LONGEST]
-    final = [PERMANENT] if stage.processes > 1 else [BUG, PERMANENT]
     whole = {"workflows.argoproj.io/workflow": "{{workflow.name}}"}
     own["labels"] = {**own["labels"], **whole}
     pod = {**own, "labels": {**own["labels"], "palimpsest.io/role": "ddp"}}
@@ -81,7 +80,7 @@ def job(stage: Stage, argv: list[str], profile: str) -> Doc:
             "ttlSecondsAfterFinished": 24 * HOUR,
             "podFailurePolicy": {"rules": [
                 {"action": "FailJob", "onExitCodes":
-                    {"containerName": "main", "operator": "In", "values": final}},
+                    {"containerName": "main", "operator": "In", "values": [PERMANENT]}},
                 {"action": "Ignore", "onPodConditions":
                     [{"type": "DisruptionTarget", "status": "True"}]},
             ]},

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.child import ENVIRONMENT
 from pipeline.errors import SUSPECT, TRANSIENT
 from pipeline.stage import Stage
 
@@ -128,11 +127,8 @@ def resources(module: str, image: str, gpu_gib: int = 0) -> Doc:
 
 
 def environment(online: bool = False) -> list[Doc]:
-    """The same for all, so that a pod computes the same bytes as a process on a laptop."""
-    offline = {} if online else {"HF_HUB_OFFLINE": "1"}
-    known = {"HOME": "/tmp", "XDG_CACHE_HOME": "/tmp/cache", "MPLCONFIGDIR": "/tmp/matplotlib",
-             "PYTHONUNBUFFERED": "1", **offline, **ENVIRONMENT}  # fmt: skip
-    return [{"name": name, "value": value} for name, value in known.items()]
+    """What pods are told beyond their image's own variables, which are the same for all of them."""
+    return [] if online else [{"name": "HF_HUB_OFFLINE", "value": "1"}]
 
 
 def mounts(image: str, config: bool = False, fetch: bool = False) -> list[Doc]:

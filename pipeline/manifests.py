@@ -126,8 +126,8 @@ def examples() -> dict[str, str]:
                   "The paper's 60,000 candidates on GPU nodes. Put photographs into the claim "
                   "first."),
         "paper-range": ("paper", "paint", {"run-id": "paper", "first-partition": "0",
-                                           "last-partition": "3"},
-                        "Half of the paper's partitions. A run of millions is many of these, one "
+                                           "last-partition": "2"},
+                        "Three of the paper's partitions. A run of millions is many of these, one "
                         "after another, with `partitions` the same in all, then the entrypoint "
                         "`finish`."),
         "one-family": ("one-family", "", {"run-id": "one-family", "photos": "/data/photos"},

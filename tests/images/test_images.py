@@ -14,6 +14,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from pipeline import config
+from pipeline.child import ENVIRONMENT
 from pipeline.dag import dag
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,15 @@ def test_hadolint_would_say_it(tmp_path: Path) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run([hadolint, path], capture_output=True, text=True, check=False)
     assert done.returncode and {"DL3007", "DL3013"} <= set(re.findall(r"DL\d+", done.stdout))
+
+
+@pytest.mark.parametrize("image", ["base", "editor", "train"])
+def test_a_container_computes_as_a_process_on_a_laptop_does(image: str) -> None:
+    (line,) = (line for line in dockerfile(image) if line.startswith("ENV"))
+    given = dict(pair.split("=", 1) for pair in line.split()[1:])
+    assert given.items() >= ENVIRONMENT.items()
+    written = ("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")
+    assert all(given[name].startswith("/tmp") for name in written), "the rest is read-only"
 
 
 @pytest.mark.parametrize("image", IMAGES)

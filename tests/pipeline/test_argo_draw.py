@@ -11,7 +11,7 @@ def test_the_papers_picture() -> None:
     text = [line.strip() for line in lines]
     assert text[0] == "flowchart TD"
     assert 'n2x["partitions: once for each partition"]' in " ".join(text)
-    for title in ("generate-* × 8", "edit-3-* × 8", "assemble-* × 3", "train-deeplabv3plus-* × 2"):
+    for title in ("generate-* × 8", "edit-3-* × 8", "assemble-* × 3", "replay-sdxl-lora-3-* × 8"):
         assert sum(f'["{title}"]' in line for line in text) == 1
     assert text.count("end") == sum(line.startswith("subgraph") for line in text) == 4
     boxes = {line.split('["')[0].removeprefix("subgraph ") for line in text if '["' in line}

@@ -7,6 +7,7 @@ import pytest
 from pipeline import config
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.protocols import PROTOCOLS
 from pipeline.stage import read_run
 
 FAMILIES = "families: {clone: 1, heal: 2}\n"
@@ -25,7 +26,9 @@ def test_the_paper_profile_is_the_papers() -> None:
     assert (paper.bases.resolution, paper.bases.ai_share, paper.val_share) == (1024, 0.5, 0.2)
     assert (paper.regions.duplicate_iou, paper.keep_score) == (0.7, 3)
     assert list(paper.families.values()) == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert paper.detectors["deeplabv3plus"].encoder == "resnet50"
+    assert (paper.reals.unedited, paper.reals.negatives) == (5000, 30_000)
+    assert {one.recipe for one in paper.detectors.values()} == {"paper"}
+    assert set(paper.protocols) == set(PROTOCOLS) and len(paper.holdouts) == 3
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    known = "demo, one-family, paper, tiny-real"
+    known = "demo, one-family, paper, tables-demo, tiny-real"
     with pytest.raises(ConfigError, match=f"no profile 'dmeo': give one of {known}"):
         config.load("dmeo")
 

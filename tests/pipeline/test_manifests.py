@@ -124,6 +124,6 @@ def test_an_example_runs_what_the_base_holds(name: str, base: dict[Key, Doc]) ->
     given = {p["name"]: p["value"] for p in spec.get("arguments", {}).get("parameters", [])}
     assert one["kind"] == "Workflow" and one["metadata"]["generateName"].endswith("-")
     found = [node.template for node in pods.expand(template, given, spec.get("entrypoint"))]
-    last = {"paper-range": "assemble-filtered"}.get(name, "audit")
+    last = {"paper-range": "replay-sdxl-lora-3-kandinsky"}.get(name, "audit")
     assert found[-2:] == [last, "summary"]
     assert ("ingest" in found) is (name != "train-and-evaluate")
