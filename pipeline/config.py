@@ -293,7 +293,7 @@ class Config(Section):
         """Of everything that can change a result of a stage that depends on the `trained` pairs of
         detector and task and on `keys` of the config (see `Stage`); without any, of the dataset. So
         the detectors may change without making the dataset another one."""
-        never = {"local", "profile", "photos", "detectors", "protocols", "holdouts"}
+        never = {"local", "profile", "photos", "detectors", "protocols", "holdouts", "replays"}
         sections = {
             f"{name}-{task}": self.detectors[name].model_dump(
                 mode="json", exclude={"tasks", "checkpoint_every"}

@@ -7,6 +7,7 @@ are listed lowest first: where two datasets have the same field of a sample, the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pipeline import records
 from pipeline.cards import Card, card, module
@@ -26,7 +27,7 @@ def dag(config: Config) -> tuple[Stage, ...]:
                   records.Indexed, scope="run")  # fmt: skip
     replays = replay_stages(config, names(bases))
     trained = train_stages(config, names(reals))
-    scored = evaluate_stages(config, names(reals), names(replays))
+    scored = evaluate_stages(config, names(bases), names(reals), names(replays))
     report = report_stage(config, [*names(splits), "index", *names(scored)])
     return (*bases, *reals, *made, *splits, *replays, index, *trained, *scored, report)
 
@@ -105,9 +106,11 @@ def replay_stages(config: Config, bases: list[str]) -> list[Stage]:
         for turn in range(1, max(config.turns) + 1):
             later = [family for family in config.families if family != replaced]
             painted = [
-                modelled(config, f"replay-{slug(variant)}-{turn}-{slug(painter)}", "jobs.replay",
-                         card("editors", painter), layers, records.ToReplay, records.Edited,
-                         "--variant", variant, "--turn", str(turn), "--family", painter)
+                replace(
+                    modelled(config, f"replay-{slug(variant)}-{turn}-{slug(painter)}",
+                             "jobs.replay", card("editors", painter), layers, records.ToReplay,
+                             records.Edited, "--variant", variant, "--turn", str(turn),
+                             "--family", painter), keys_of_config=("replays",))
                 for painter in [variant, *(later if turn > 1 else ())]
             ]  # fmt: skip
             layers += [f"edit-{turn}-{slug(family)}" for family in config.families]

@@ -22,20 +22,24 @@ def train_stages(config: Config, reals: Sequence[str]) -> list[Stage]:
     ]  # fmt: skip
 
 
-def evaluate_stages(config: Config, reals: Sequence[str], replays: Sequence[str]) -> list[Stage]:
+def evaluate_stages(
+    config: Config, bases: Sequence[str], reals: Sequence[str], replays: Sequence[str]
+) -> list[Stage]:
     """One for each of these in each protocol."""
     stages = []
     for name, trials in protocols.evaluations(config).items():
         protocol = protocols.PROTOCOLS[name]
+        before = (*bases, "assemble-train") if protocol.reals else ()  # the control, the dev slice
         also = [*(reals if protocol.reals else ()), *(replays if protocol.replays else ())]
-        keys = ("holdouts",) if protocol.subsets == "holdouts" else ()
+        keys = [*(["holdouts"] if protocol.subsets == "holdouts" else []),
+                *(["replays"] if protocol.replays else [])]  # fmt: skip
         stages += [
             Stage(f"evaluate-{name}-{trial.name}", "training.evaluate",
                   ("--protocol", name, *trial.args),
-                  ("assemble-val", *also, f"train-{trial.name}"),
+                  (*before, "assemble-val", *also, f"train-{trial.name}"),
                   records.ToEvaluate, records.Evaluated, image="train", scope="run",
                   gpu_gib=_gib(config, trial), trained=((trial.detector, trial.task),),
-                  keys_of_config=keys)
+                  keys_of_config=tuple(keys))
             for trial in trials
         ]  # fmt: skip
     return stages
@@ -45,7 +49,7 @@ def report_stage(config: Config, reads: Sequence[str]) -> Stage:
     trained = dict.fromkeys((trial.detector, trial.task) for trial in protocols.trials(config))
     return Stage("report", "training.report", (), (*reads,), records.ToReport, records.Reported,
                  image="train", scope="run", trained=tuple(trained),
-                 keys_of_config=("protocols", "holdouts"))  # fmt: skip
+                 keys_of_config=("protocols", "holdouts", "replays"))  # fmt: skip
 
 
 def _processes(config: Config, trial: Trial) -> int:

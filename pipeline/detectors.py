@@ -14,12 +14,13 @@ from pipeline.shards import RunFolder
 
 
 def same(config: Config, run: RunFolder) -> None:
-    """Raise an InputError that names each committed stage of scope "run" (of training, evaluation
-    and report) that this config's detectors would not make as it is."""
+    """Raise an InputError that names each committed stage (of training, evaluation and report, and
+    of what was painted again for them) that this config would not make as it is."""
     stale = [
-        stage.name for stage in dag(config)
-        if stage.scope == "run" and run.committed(stage.name, 0)
-        and run.manifest(stage.name, 0).config != stage.digest(config)
+        stage.name for stage in dag(config) if stage.scope == "run" or stage.keys_of_config
+        if any(run.committed(stage.name, shard)
+               and run.manifest(stage.name, shard).config != stage.digest(config)
+               for shard in stage.shards(config))
     ]  # fmt: skip
     if stale:
         raise InputError(f"{run.path} holds {', '.join(stale)} made with other detectors: remove "

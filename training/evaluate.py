@@ -51,7 +51,7 @@ def run(context: Context) -> int:
     clock, protocol = Clock(), context.args.protocol
     with clock.phase("load"):
         predictor, digest, parents = load(context)
-        cache = open_cache(context.run, context.config, "val", predictor.size, check=False)
+        cache = open_cache(context.run, context.config, "val", predictor.size)
         views = Views(context.run, context.config, cache)
         wanted = sets(protocol, known(protocol, predictor, views))
     with clock.phase("score"):
@@ -111,7 +111,7 @@ def score(
     if predictor.task != "image" and protocol != "classifiers":
         keep = "clean" if protocol == KEPT else ""
         return evaluate_pixels.score(protocol, predictor, views, wanted, keep)
-    train = open_cache(context.run, context.config, "train", predictor.size, check=False)
+    train = open_cache(context.run, context.config, "train", predictor.size)
     how = evaluate_pictures.score if predictor.task == "image" else evaluate_pictures.score_maps
     return how(protocol, predictor, views, train, wanted), {}
 

@@ -69,7 +69,7 @@ class Recipe:
 
 def resolve(name: str, section: Detector, recipes: Mapping[str, Recipe]) -> Recipe:
     """The recipe that `section` names, with what it overrides; a ConfigError names those there are.
-    A crop is never larger than the pictures of the config."""
+    Neither crop nor load is larger than the pictures of the config."""
     if section.recipe not in recipes:
         known = ", ".join(sorted(recipes))
         raise ConfigError(f"detectors.{name}.recipe: {section.recipe!r} is none of its recipes "
@@ -80,6 +80,7 @@ def resolve(name: str, section: Detector, recipes: Mapping[str, Recipe]) -> Reci
         for key in ("encoder", "learning_rate", "weight_decay", "steps", "batch", "validate_every")
         if getattr(section, key) is not None
     }
-    if found.crop is not None and found.crop > section.size:
-        given["crop"] = section.size
+    for key in ("crop", "load"):
+        if (getattr(found, key) or 0) > section.size:
+            given[key] = section.size
     return replace(found, **given)

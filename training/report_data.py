@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
+from pipeline.dag import slug
 from pipeline.documents import Sample
 from pipeline.shards import Joined, RunFolder, join
 
@@ -88,7 +89,7 @@ def base_picture(library: Library, kept: Kept) -> Bytes | None:
 def turn_picture(library: Library, kept: Kept, turn: int, family: str) -> Bytes | None:
     """The picture after a turn; the last one is also that of the dataset."""
     found: Bytes | None = library.field(
-        f"edit-{turn}-{family}", kept.shard, kept.key, "image", "Photo"
+        f"edit-{turn}-{slug(family)}", kept.shard, kept.key, "image", "Photo"
     )
     if found is None and turn == kept.sample.edits[-1].turn:
         found = final(library, kept, "image", "Photo")
