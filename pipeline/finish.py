@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         print(summary.as_text(audit(args.run)), flush=True)
         return 0
     publish.everything(RunFolder(args.run), read_run(args.run))
-    print(f"{args.run}: dataset/ and report.html are in place", flush=True)
+    print(f"{args.run}: dataset/, models/, report.html and report.md are in place", flush=True)
     return 0
 
 

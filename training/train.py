@@ -15,7 +15,7 @@ import math
 import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pipeline import events, stage
 from pipeline.documents import Check, Curve
@@ -47,6 +47,8 @@ def run(context: Context) -> int:
     with clock.phase("load"):
         lesson = prepare(context)
     with ddp.world(lesson.section.device) as world, clock.phase("train"):
+        if world.rank:  # rank 0 has checked the cache by now, and may have made it again
+            lesson = replace(lesson, cache=lesson.cache.again())
         training = Training(lesson, world)
         training.run()
     if world.rank == 0:

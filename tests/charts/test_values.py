@@ -38,7 +38,8 @@ def test_a_misspelt_key_is_named(given: Doc, where: str, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["profile", "photos", "families", "turns", "vlm", "segmenter"]
+    "key", ["profile", "photos", "families", "turns", "vlm", "segmenter", "imported", "reals",
+            "protocols", "holdouts", "replays"]
 )  # fmt: skip
 def test_what_shapes_the_graph_is_no_value(key: str) -> None:
     with pytest.raises(HelmError, match=f"/config/paper': additional properties '{key}'"):
@@ -48,7 +49,7 @@ def test_what_shapes_the_graph_is_no_value(key: str) -> None:
 @pytest.mark.parametrize("section", ["editing", "detectors", "local"])
 def test_nor_is_it_in_a_section(section: str) -> None:
     keys = {"editing": ["weights", "folder", "device"],
-            "detectors": ["tasks", "processes", "device", "pretrained"],
+            "detectors": ["tasks", "processes", "device", "pretrained", "recipe", "encoder"],
             "local": ["partitions", "workers", "retries"]}[section]  # fmt: skip
     for key in keys:
         inner: Doc = {"d": {key: "x"}} if section == "detectors" else {key: "x"}
@@ -92,7 +93,7 @@ ONE = {"accessModes": ["ReadWriteOnce"]}
          r"families.flux: no installed profile has this family: they have sdxl$"),
         ({"config": {"papr": {}}}, r"config.papr: no such profile is installed: they are demo"),
         ({"config": {"paper": {"detectors": {"unet": {}}}}},
-         r"config.paper.detectors.unet: .* it has deeplabv3plus"),
+         r"config.paper.detectors.unet: .* it has cnnspot, deeplabv3plus"),
         ({"storage": {"data": ONE}}, r"storage.data.accessModes: it lacks ReadWriteMany, but pods "
          r"on many nodes .* or set storage.singleNode"),
         ({"storage": {"models": ONE}}, r"storage.models.accessModes: it lacks ReadWriteMany"),

@@ -20,7 +20,7 @@ from pipeline.lint_tree import mapping
 
 Doc = dict[str, Any]
 CHART = ROOT / "charts/palimpsest"
-WORKFLOW = CHART / "files/workflows/one-family.yaml"
+WORKFLOW = CHART / "files/workflows/demo.yaml"
 NAMED = ROOT / "manifests/base/workflowtemplate-palimpsest-demo.yaml"
 DOCKERFILE = ROOT / "images/base/Dockerfile"
 

@@ -228,5 +228,5 @@ def test_faults_are_lines_with_a_way_out_and_the_exit_code_says_so(
     assert lint.main_lint([path]) == PERMANENT
     lines = capsys.readouterr().out.splitlines()
     assert f"{path}: plan: container.image is missing: name the image to run" in lines
-    assert lines[-2] == "lint: one-family: its pods are looked at when the rest is in order"
+    assert lines[-2] == "lint: demo: its pods are looked at when the rest is in order"
     assert lines[-1] == "lint: 2 faults in 1 file: 1 object, and 0 pods that come of them"
