@@ -23,8 +23,19 @@ CHART = ROOT / "charts" / "palimpsest"
 #: Keys of a config that a site cannot set: those that shape the DAG, for which a profile is
 #: rendered anew, and those that the pods are told otherwise or never read.
 KEPT = {
-    "Config": {"profile", "photos", "families", "turns", "vlm", "segmenter", "imported", "reals",
-               "protocols", "holdouts", "replays"},
+    "Config": {
+        "profile",
+        "photos",
+        "families",
+        "turns",
+        "vlm",
+        "segmenter",
+        "imported",
+        "reals",
+        "protocols",
+        "holdouts",
+        "replays",
+    },
     "Editing": {"weights", "folder", "device"},
     "Detector": {"tasks", "processes", "device", "pretrained", "recipe", "encoder"},
     "Local": {"partitions", "workers", "retries"},
