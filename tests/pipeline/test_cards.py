@@ -25,7 +25,7 @@ def test_the_encoder_is_that_of_the_config_or_of_the_recipe() -> None:
     [
         (Detector(encoder="resnet18d"), "'resnet18d' has no published weights: set "
          "detectors.deeplabv3plus.pretrained: false, or choose one of resnet50, "),
-        (Detector(recipe="best"), "'best' is none of its recipes (modern, paper)"),
+        (Detector(recipe="best"), "'best' is none of its recipes (modern, paper, small)"),
     ],
 )  # fmt: skip
 def test_an_encoder_without_weights_is_named_before_anything_runs(

@@ -1,44 +1,26 @@
 """docs/adding-a-model.md, followed literally in a copy of the sources."""
 
-import os
-import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs" / "adding-a-model.md"
-BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.M | re.S)
-
-
-def run(folder: Path, *command: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
+from pipeline.code import ROOT
+from tests import following
+from tests.following import run
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_page_adds_a_ninth_family(tmp_path: Path) -> None:
-    for name in ("pipeline", "jobs", "training", "images", "tests/jobs/editors", "tests/data"):
-        shutil.copytree(ROOT / name, tmp_path / name,
-                        ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    sources = ("pipeline", "jobs", "training", "images", "tests/jobs/editors", "tests/data")
+    following.copied(tmp_path, sources)
     shutil.copy(ROOT / "tests" / "jobs" / "conftest.py", tmp_path / "tests" / "jobs")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    blocks = dict(BLOCK.findall(PAGE.read_text()))
-    check = blocks.pop("check")
-    assert set(blocks) == {"jobs/editors/fluxfill.py", "my.yaml", "jobs/tiny/fluxfill.py"}
-    for name, text in blocks.items():
-        assert not (tmp_path / name).exists(), f"{name} is there already: choose another example"
-        (tmp_path / name).write_text(text)
+    files = following.blocks(ROOT / "docs" / "adding-a-model.md")
+    check = files.pop("check")
+    assert set(files) == {"jobs/editors/fluxfill.py", "my.yaml", "jobs/tiny/fluxfill.py"}
+    following.add(tmp_path, files)
     shown = run(tmp_path, "-m", "pipeline.cli", "show", "--profile", "my.yaml")
     assert "generate-fluxfill" in shown and "edit-3-fluxfill" in shown
     python, *arguments = shlex.split(check)
