@@ -7,11 +7,9 @@ global batch is the same for any number of processes, and nothing need be saved 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +17,7 @@ import numpy as np
 from pipeline import seeds
 from pipeline.config import Config
 from pipeline.errors import ConfigError, InputError
-from training import augment
+from training import ahead, augment
 from training.cache import RESAMPLER, Cache
 from training.recipes import Recipe
 from training.samples import accepted
@@ -123,17 +121,9 @@ def take(
 def batches(
     cache: Cache, selection: Selection, recipe: Recipe, stream: int, first: int, steps: int,
     rank: int = 0, world: int = 1, threads: int = 2,
-) -> Iterator[Batch]:  # fmt: skip
+) -> Generator[Batch, None, None]:  # fmt: skip
     """The batches of steps `first` .. `steps` - 1, two for each thread prepared ahead (most of the
     work releases the interpreter lock). Equally many on every rank."""
-    ahead = deque[Future[Batch]]()
-    with ThreadPoolExecutor(threads, thread_name_prefix="batch") as pool:
-        try:
-            for step in range(first, steps):
-                ahead.append(pool.submit(take, cache, selection, recipe, stream, step, rank, world))
-                if len(ahead) > 2 * threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    calls = (partial(take, cache, selection, recipe, stream, step, rank, world)
+             for step in range(first, steps))  # fmt: skip
+    return ahead.in_order(calls, threads, "batch")

@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image
 from pydantic import TypeAdapter
 
 from pipeline import events
@@ -25,9 +23,10 @@ from pipeline.documents import Split
 from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
 from pipeline.records import ToTrain
 from pipeline.shards import Row, RunFolder
-from training import leakage, samples
+from training import ahead, leakage, samples
 from training.cache import FACTS, IMAGES, MASKS, Facts
 from training.cache_files import File
+from training.conditions import fit
 from training.counting import counting
 
 if TYPE_CHECKING:
@@ -116,20 +115,15 @@ def _made(rows: list[Row], config: Config, size: int) -> Iterator[Made]:
     names = {label: family for family, label in config.families.items()}
     threads = min(THREADS, len(os.sched_getaffinity(0)))
     seen = set[tuple[str, int]]()
-    ahead = deque[Future[Made]]()
-    with ThreadPoolExecutor(threads, thread_name_prefix="cache") as pool:
-        try:
-            for row in rows:
-                manifest, _ = row.found["image.png"]
-                shard = (manifest.dataset, manifest.shard)
-                ahead.append(pool.submit(_one, row, size, known, names, shard not in seen))
-                seen.add(shard)
-                if len(ahead) > 2 * threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+    def calls() -> Iterator[Callable[[], Made]]:
+        for row in rows:
+            manifest, _ = row.found["image.png"]
+            shard = (manifest.dataset, manifest.shard)
+            yield partial(_one, row, size, known, names, shard not in seen)
+            seen.add(shard)
+
+    return ahead.in_order(calls(), threads, "cache")
 
 
 def _one(row: Row, size: int, known: NDArray[np.bool_], names: dict[int, str], first: bool) -> Made:
@@ -148,10 +142,7 @@ def _one(row: Row, size: int, known: NDArray[np.bool_], names: dict[int, str], f
         raise InputError(f"{where}: label {label} of its mask belongs to no family of the run "
                          f"({', '.join(f'{name} {n}' for n, name in sorted(names.items()))}): have "
                          "the shard made again, or add the family")  # fmt: skip
-    picture, mask = Image.fromarray(sample.image), Image.fromarray(sample.mask)
-    image = np.array(picture.resize((size, size), Image.Resampling.BILINEAR))
-    values = np.array(mask.resize((size, size), Image.Resampling.NEAREST))
-    return _facts(sample, names), image, values
+    return _facts(sample, names), *fit(sample.image, sample.mask, size)
 
 
 def _facts(sample: ToTrain, names: dict[int, str]) -> Facts:

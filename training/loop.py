@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PermanentError
 from training import checkpoint, data, ddp, optimise
@@ -64,10 +64,9 @@ class Training:
     def prepared(self) -> Generator[data.Batch, None, None]:
         """This rank's batches from here on, made ahead by threads."""
         lesson, world = self.lesson, self.world
-        found = data.batches(lesson.cache, lesson.train, self.recipe, lesson.seed("stream"),
-                             self.step, self.recipe.steps, world.rank, world.size,
-                             lesson.threads)  # fmt: skip
-        return cast("Generator[data.Batch, None, None]", found)
+        return data.batches(lesson.cache, lesson.train, self.recipe, lesson.seed("stream"),
+                            self.step, self.recipe.steps, world.rank, world.size,
+                            lesson.threads)  # fmt: skip
 
     @property
     def over(self) -> bool:

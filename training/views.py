@@ -9,9 +9,10 @@ out   what is known of the split; pictures with their masks, read ahead on threa
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import History, Sample, Source
 from pipeline.shards import Row, RunFolder, join
-from training import samples
+from training import ahead, samples
 from training.conditions import condition, fit
 from training.sets import ASSEMBLED, BASES, NO_CROP
 
@@ -75,17 +76,10 @@ class Views:
         """`keys` in order under the condition `name`, `at_once` together, while the next are read
         and distorted on threads (most of that releases the interpreter lock)."""
         threads = min(THREADS, len(os.sched_getaffinity(0)))
-        ahead = deque[Future[Shown]]()
-        with ThreadPoolExecutor(threads, thread_name_prefix="view") as pool:
-            try:
-                for key in keys:
-                    ahead.append(pool.submit(self.one, key, name, pictures))
-                    if len(ahead) == at_once + 2 * threads:
-                        yield [ahead.popleft().result() for _ in range(at_once)]
-                while ahead:
-                    yield [ahead.popleft().result() for _ in range(min(at_once, len(ahead)))]
-            finally:
-                pool.shutdown(cancel_futures=True)
+        calls = (partial(self.one, key, name, pictures) for key in keys)
+        with closing(ahead.in_order(calls, threads, "view")) as shown:
+            while some := list(islice(shown, at_once)):
+                yield some
 
     def one(self, key: str, name: str, pictures: str = ASSEMBLED) -> Shown:
         """A single picture of `batches`."""
