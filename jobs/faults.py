@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from jobs.editors import Painted
+from pipeline import fallback
 from pipeline.errors import SuspectNodeError, TransientError
 
 Result = TypeVar("Result")
@@ -50,6 +51,7 @@ def in_batches(run: Callable[[range], list[Result]], count: int, size: int) -> l
         _let_go()  # outside the handler: there the error still holds its tensors
         if again:
             size = len(rows) // 2
+            fallback.cut()
         again = not again
     return done
 

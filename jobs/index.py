@@ -23,6 +23,7 @@ from pipeline.datacard import SPLITS
 from pipeline.documents import Credit, IndexFacts, Real, Sample, Share, Source
 from pipeline.errors import CorruptData, InputError, NotReady, guard
 from pipeline.loop import Clock, publish
+from pipeline.meter import Meter
 from pipeline.publish import tar_name
 from pipeline.records import Indexed, Planned, ToPlan
 from pipeline.shards import RunFolder, join
@@ -176,7 +177,7 @@ def main(argv: list[str]) -> int:
     here = context("jobs.index", argv)
     if here.run.committed("index", 0):
         return 0
-    clock = Clock()
+    clock = Clock(Meter(here))
     indexed, parents = index(here, clock)
     publish(here, {"index": indexed}, ["index"], parents, clock)
     events.say("indexed", "{samples}, dataset digest {digest}",

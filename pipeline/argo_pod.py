@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.code import VERSION
 from pipeline.errors import SUSPECT, TRANSIENT
 from pipeline.stage import Stage
 
 Doc = dict[str, Any]
-#: The program's version; images bear it as their tag until a site names a digest.
-VERSION = "0.1.0"
 #: Where a run lies in every pod, and the settings that the begin and fetch pods read.
 RUN = Path("/data/runs/{{workflow.parameters.run-id}}")
 CONFIG = "/etc/palimpsest/config.yaml"
@@ -184,6 +183,7 @@ def command_pod(command: Command, retried: bool = True) -> Doc:
     fetch = command.online
     main = container(command.module, list(command.args), command.image)
     main["env"] = environment(command.online)
+    del main["ports"]  # over before anyone would ask
     main["volumeMounts"] = mounts(command.image, command.config, fetch)
     kind = command.name.split("-")[0]
     again = {"retryStrategy": retry(RETRY_POD)} if retried else {}

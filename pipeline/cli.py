@@ -20,6 +20,9 @@ MODEL = "RUN:TRIAL, as in runs/demo:deeplabv3plus-binary, or a safetensors file 
 #: Commands that need more than this package may import, and the modules that have them.
 ELSEWHERE = {"models": "jobs.models", "predict": "training.predict", "export": "training.export",
              "browse": "training.browse"}  # fmt: skip
+#: And those of this package whose module has a `main(args)` of their own.
+HERE = {"doctor": "pipeline.doctor", "exporter": "pipeline.exporter", "cost": "pipeline.cost",
+        "plan": "pipeline.plan"}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--photos", type=Path, help="a COCO folder or any folder of images "
                      "(default: the sample photographs)")  # fmt: skip
     run.add_argument("--out", type=Path, help="the folder of the run (default: runs/<profile>)")
+    run.add_argument("--metrics-port", type=int, metavar="PORT",
+                     help="serve the metrics of all stages on 127.0.0.1")  # fmt: skip
 
     take = commands.add_parser("import", help="make a run of a published dataset")
     take.add_argument("dataset", choices=("diffseg30k",))
@@ -77,6 +82,8 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("run", type=Path, help="the folder of the run")
     audit.add_argument("--json", action="store_true", help="print the counts as JSON")
 
+    _watching(commands, profile)
+
     doctor = commands.add_parser("doctor", help="check that runs can be kept and models read here")
     doctor.add_argument("--data", type=Path, help="the folder that holds runs (default: runs)")
     doctor.add_argument("--models", type=Path, help="the folder of model weights")
@@ -104,15 +111,39 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
+def _watching(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    profile: argparse.ArgumentParser,
+) -> None:
+    exporter = commands.add_parser("exporter", help="serve what stands in run folders as metrics")
+    exporter.add_argument("runs", type=Path, nargs="+", metavar="RUN",
+                          help="the folder of a run, or a folder of such folders")  # fmt: skip
+    exporter.add_argument("--port", type=int, default=9090, help="(%(default)s)")
+    exporter.add_argument("--address", default="127.0.0.1", help="(%(default)s)")
+    exporter.add_argument("--once", action="store_true", help="print them instead")
+
+    cost = commands.add_parser("cost", help="say what a run took, by family and stage")
+    cost.add_argument("run", type=Path, help="the folder of the run")
+    cost.add_argument("--json", action="store_true", help="print it as JSON")
+
+    plan = commands.add_parser("plan", parents=[profile], help="estimate the hours of a run before "
+                               "submitting it")  # fmt: skip
+    plan.add_argument("--images", type=int, help="pictures to keep (default: as the profile has)")
+    plan.add_argument("--gpus", default="8xH100", help="how many of which (%(default)s)")
+    plan.add_argument("--like", type=Path, metavar="RUN", help="take the seconds of a sample from "
+                      "this run instead of the models' cards")  # fmt: skip
+    plan.add_argument("--json", action="store_true", help="print it as JSON")
+
+
 def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     if args.command in cluster.NAMES:
         return cluster.main(args)
-    does = {"show": _show, "audit": _audit, "run": _run, "doctor": _doctor, "render": _render,
+    does = {"show": _show, "audit": _audit, "run": _run, "render": _render,
             "lint": _lint, "import": _import, "report": _report}  # fmt: skip
-    if args.command in ELSEWHERE:
+    if module := (HERE | ELSEWHERE).get(args.command):
         # found by name, as every stage is
-        code: int = import_module(ELSEWHERE[args.command]).main(args)
+        code: int = import_module(module).main(args)
         return code
     return does[args.command](args)
 
@@ -142,7 +173,7 @@ def _run(args: argparse.Namespace) -> int:
     if chosen.imported and chosen.photos:
         photos = photos or Path(chosen.photos)
     out = args.out or Path("runs") / chosen.profile
-    return local.run(chosen, photos, out)
+    return local.run(chosen, photos, out, metrics_port=args.metrics_port)
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -158,12 +189,6 @@ def _report(args: argparse.Namespace) -> int:
     for path in import_module("training.report").again(args.run):
         print(path)
     return 0
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from pipeline import doctor
-
-    return doctor.main(args)
 
 
 def _render(args: argparse.Namespace) -> int:

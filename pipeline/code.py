@@ -4,6 +4,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+#: The program's version; images bear it as their tag until a site names a digest.
+VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -25,6 +25,8 @@ from pipeline.sections import (
     Editing,
     Imported,
     Local,
+    Metrics,
+    Prices,
     ProtocolName,
     Quotas,
     Reals,
@@ -35,7 +37,8 @@ from pipeline.sections import (
 
 __all__ = [
     "PROFILES", "Asking", "Bases", "Config", "Detector", "Editing", "Imported", "Local",
-    "ProtocolName", "Quotas", "Reals", "RegionRules", "Section", "load", "parse", "read",
+    "Metrics", "Prices", "ProtocolName", "Quotas", "Reals", "RegionRules", "Section",
+    "load", "parse", "read",
 ]  # fmt: skip
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -69,6 +72,8 @@ class Config(Section):
     holdouts: tuple[tuple[str, ...], ...] = ()
     replays: dict[str, str] = {}
     imported: Imported | None = None
+    metrics: Metrics = Metrics()
+    prices: Prices = Prices()
     local: Local = Local()
 
     @field_validator("families")
@@ -135,7 +140,8 @@ class Config(Section):
         """Of everything that can change a result of a stage that depends on the `trained` pairs of
         detector and task and on `keys` of the config (see `Stage`); without any, of the dataset. So
         the detectors may change without making the dataset another one."""
-        never = {"local", "profile", "photos", "detectors", "protocols", "holdouts", "replays"}
+        never = {"local", "metrics", "prices", "profile", "photos",
+                 "detectors", "protocols", "holdouts", "replays"}  # fmt: skip
         sections = {
             f"{name}-{task}": self.detectors[name].model_dump(
                 mode="json", exclude={"tasks", "checkpoint_every"}

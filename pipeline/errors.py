@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from pipeline import events
+from pipeline import events, live
 
 OK, BUG, TRANSIENT, SUSPECT, PERMANENT = 0, 1, 75, 76, 78
 INTERRUPTED = 128 + signal.SIGINT
@@ -148,12 +148,16 @@ def guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
             code = main(argv)
             with suppress(BrokenPipeError):  # who read us has seen enough, as `head` does
                 sys.stdout.flush()
+            with suppress(Stopped):  # the work is done
+                live.close()
             return code
     except SystemExit:
         raise
     except BaseException as error:
         code, sentence = explain(error)
         _last_words(code, sentence, traceback.format_exc())
+        if not isinstance(error, KeyboardInterrupt):  # nor `Stopped`, which is one
+            live.close()
         return code
     finally:
         _let_go()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from pipeline import audit, publish, runs, summary
+from pipeline import audit, live, publish, runs, summary
 from pipeline.child import Child, preloads, stop
 from pipeline.config import Config
 from pipeline.dag import checked
@@ -56,7 +56,10 @@ def tasks(stages: tuple[Stage, ...], config: Config) -> dict[Task, set[Task]]:
     return graph
 
 
-def run(config: Config, photos: Path | None, out: Path, until: str = "report") -> int:
+def run(
+    config: Config, photos: Path | None, out: Path, until: str = "report",
+    metrics_port: int | None = None,
+) -> int:  # fmt: skip
     """Run or resume, up to the stage `until`; prints a live bar, then where the results lie.
     Returns an exit code."""
     stages = needed(checked(config), until)
@@ -99,6 +102,7 @@ class Executor:
         self.failures: Counter[Task] = Counter()
         self.running: dict[Task, Child] = {}
         self.preload: list[str] = []
+        os.environ.pop(live.PORT, None)  # of a pod; a hundred processes cannot share it
 
     def done(self, task: Task) -> bool:
         shards = self.stages[task.name].shards(self.config, task.partition)

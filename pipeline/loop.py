@@ -14,23 +14,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline import code, codecs
+from pipeline import code, codecs, fallback, gpu
 from pipeline.errors import PalimpsestError
 from pipeline.manifest import Manifest, Rejected
+from pipeline.meter import Meter
 from pipeline.progress import Progress, committed
 from pipeline.records import Reject
 from pipeline.seeds import SCHEME
 from pipeline.shards import Joined, Row, Writer, join
-from pipeline.stage import Context, Job, Transform
+from pipeline.stage import Context, Job, Stage, Transform
 
 Members = list[tuple[str, bytes]]
 
 
 class Clock:
-    """Seconds by phase, for the manifest's attempt."""
+    """Seconds by phase, for the manifest's attempt and, with a meter, for the metrics; `took` are
+    those of the last one."""
 
-    def __init__(self) -> None:
-        self.started, self.phases = time.time(), dict[str, float]()
+    def __init__(self, meter: Meter | None = None) -> None:
+        self.started, self.phases, self.meter = time.time(), dict[str, float](), meter
+        self.took = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -38,13 +41,17 @@ class Clock:
         try:
             yield
         finally:
-            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - begun
+            self.took = time.perf_counter() - begun
+            self.phases[name] = self.phases.get(name, 0.0) + self.took
+            if self.meter:
+                self.meter.phase(name, self.took)
 
-    def attempt(self) -> dict[str, Any]:
+    def attempt(self, stage: Stage) -> dict[str, Any]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         return {
             "host": socket.gethostname(), "started": self.started,
             "seconds": round(time.time() - self.started, 3), "peak_rss_mib": peak,
+            "gpu": gpu.name() if stage.gpu_gib else "",
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
         }  # fmt: skip
 
@@ -72,13 +79,14 @@ def facts(context: Context, model: str) -> dict[str, str]:
 def work(context: Context, job: Job[Any, Any]) -> int:
     """Run `job` over this process's shards; returns the exit code 0. Errors are raised."""
     loaded: tuple[Transform[Any, Any], str] | None = None
-    progress = Progress(context)
+    progress, meter = Progress(context), Meter(context)
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="io") as pool:
         for shard in context.shards:
             if context.run.committed(context.stage.name, shard):
                 progress.shard_skipped(shard)
+                meter.shard_done(None)
                 continue
-            clock = Clock()
+            clock = Clock(meter)
             joined = join(context.run, context.stage.reads, shard)
             rows = _rows(context, job, joined, shard)
             if rows and loaded is None:
@@ -92,9 +100,11 @@ def work(context: Context, job: Job[Any, Any]) -> int:
                 with clock.phase("commit"):
                     manifest = writer.commit(
                         [row.key for row in rows], rejected, joined.parents,
-                        facts(context, model), clock.attempt(),
+                        facts(context, model), clock.attempt(context.stage),
                     )  # fmt: skip
-            progress.shard_done(manifest)
+            progress.shard_done(manifest, writer.diverged)
+            meter.shard_done(manifest, writer.diverged)
+    meter.finished()
     progress.finished()
     return 0
 
@@ -130,6 +140,9 @@ def _shard(
             results = transform(inputs)
         if len(results) != len(batch):
             raise PalimpsestError(f"{len(batch)} samples went in, {len(results)} came out")
+        if clock.meter:
+            clock.meter.batch(results, clock.took, cuts := fallback.taken())
+            progress.cut(cuts)
         _drain(pending, writer, clock)
         for row, result in zip(batch, results, strict=True):
             record = result
@@ -165,6 +178,10 @@ def publish(
     with Writer(context.run, context.stage.name, 0) as writer:
         for key in sorted(records):
             writer.add(key, members(records[key]))
-        manifest = writer.commit(ids_in, [], parents, facts(context, model), clock.attempt())
-    committed(manifest)
+        manifest = writer.commit(ids_in, [], parents, facts(context, model),
+                                 clock.attempt(context.stage))  # fmt: skip
+    committed(manifest, writer.diverged)
+    meter = Meter(context)
+    meter.shard_done(manifest, writer.diverged)
+    meter.finished()
     return manifest

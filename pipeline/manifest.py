@@ -29,7 +29,8 @@ class Rejected(Doc):
 
 
 class Attempt(Doc):
-    """How this attempt went. Never part of any digest: two attempts differ only in here."""
+    """How this attempt went. Never part of any digest: two attempts differ only in here. `gpu` is
+    the name of the device it held, "" of none."""
 
     id: str
     host: str = ""
@@ -37,6 +38,7 @@ class Attempt(Doc):
     seconds: float = 0.0
     phases: dict[str, float] = Field(default_factory=dict)
     peak_rss_mib: int = 0
+    gpu: str = ""
 
 
 class Manifest(Doc):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DECLINED = ("filtered", "quarantined")
 
 
-def committed(manifest: Manifest) -> None:
+def committed(manifest: Manifest, diverged: bool = False) -> None:
     """The event of a commit. `samples_per_second` is of what came in, loading a model included."""
     counts, seconds = manifest.counts(), manifest.attempt.seconds
     number: dict[str, Any] = {name: counts[name] for name in ("in", "out", *DECLINED)}
@@ -31,6 +31,10 @@ def committed(manifest: Manifest) -> None:
         shard=manifest.shard, seconds=seconds, **number,
         samples_per_second=round(counts["in"] / seconds, 3) if seconds else None,
     )  # fmt: skip
+    if diverged:
+        events.say("commit-diverged", "shard {shard:05d} was committed by another attempt with "
+                   "other bytes, which stand; see docs/runbooks/PalimpsestCommitDivergence.md",
+                   level="warning", shard=manifest.shard)  # fmt: skip
 
 
 class Progress:
@@ -60,9 +64,16 @@ class Progress:
         self._samples += samples
         self._tell()
 
-    def shard_done(self, manifest: Manifest) -> None:
+    def cut(self, cuts: int) -> None:
+        """A batch did not fit into the device's memory."""
+        if cuts:
+            events.say("batch-cut", "the device was full, the batch was cut smaller {cuts} times: "
+                       "lower editing.batch in the next run, or choose a device with more memory",
+                       level="warning", cuts=cuts)  # fmt: skip
+
+    def shard_done(self, manifest: Manifest, diverged: bool = False) -> None:
         self._done_shards += 1
-        committed(manifest)
+        committed(manifest, diverged)
         self._samples = self._in_shard = 0
         self._tell(force=True)
 

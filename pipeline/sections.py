@@ -169,6 +169,22 @@ class Detector(Section):
         return self
 
 
+class Metrics(Section):
+    """How long a pod serves its metrics after its work, for one last scrape: the interval at which
+    Prometheus scrapes. Locally nothing waits."""
+
+    linger_seconds: float = Field(15.0, ge=0, le=300)
+
+
+class Prices(Section):
+    """What an hour of a device costs, null where nobody knows; for `palimpsest cost` and the
+    report."""
+
+    gpu_hour: float | None = Field(None, ge=0)
+    cpu_hour: float | None = Field(None, ge=0)
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+
+
 class Local(Section):
     """How the work is cut and spread; nothing here changes a single byte of the result."""
 

@@ -40,6 +40,11 @@ class RunFolder:
     def datasets(self) -> Path:
         return self.path / "shards"
 
+    @property
+    def diverged(self) -> Path:
+        """The manifests of attempts that came second with other bytes, by dataset."""
+        return self.path / "diverged"
+
     def manifest_path(self, dataset: str, shard: int) -> Path:
         return self.datasets / dataset / f"{shard:05d}.json"
 
@@ -122,6 +127,7 @@ class Writer:
         disk.hold(self._out)  # so that nobody's sweep takes it for what a killed attempt left
         self._hash, self._offset = hashlib.sha256(), 0
         self._records: dict[str, tuple[Member, ...]] = {}
+        self.diverged = False  # whether other bytes had been committed before ours
 
     def __enter__(self) -> Writer:
         return self
@@ -185,8 +191,16 @@ class Writer:
         self._publish(manifest)
         winner = self.run.manifest(self.dataset, self.shard)
         if winner.tar != manifest.tar:  # somebody else's different bytes stand; ours are nobody's
+            self._keep(manifest)
             self.run.tar(manifest).unlink(missing_ok=True)
+            self.diverged = True
         return winner
+
+    def _keep(self, manifest: Manifest) -> None:
+        """What was not committed, without its tar: whoever asks why two attempts differ finds the
+        digest of each member."""
+        name = f"{manifest.tar.removesuffix('.tar')}.json"
+        disk.replace(self.run.diverged / self.dataset / name, manifest.model_dump_json().encode())
 
     def _publish(self, manifest: Manifest) -> None:
         """The tar gets its name while it is still open, and so held; then the manifest appears."""

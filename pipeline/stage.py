@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
-from pipeline import events
+from pipeline import events, meter
 from pipeline.config import Config, read
 from pipeline.errors import ConfigError, InputError
 from pipeline.records import Reject
@@ -54,6 +54,11 @@ class Stage:
     def digest(self, config: Config) -> str:
         """Of all in a config that can change what this stage writes."""
         return config.digest(self.trained, self.keys_of_config)
+
+    @property
+    def family(self) -> str:
+        """The model family that works here, "" of a stage without one."""
+        return dict(zip(self.args[::2], self.args[1::2], strict=True)).get("--family", "")
 
     def argv(self, run: Path, partition: tuple[int, int] | None = None) -> list[str]:
         """Arguments after `python -m <module>`."""
@@ -103,6 +108,12 @@ class Context:
     @property
     def shards(self) -> range:
         return self.stage.shards(self.config, self.partition)
+
+    @property
+    def labels(self) -> tuple[str, str, str, str]:
+        """Run, stage, family and partition: the labels of this process's metrics."""
+        part = "{}/{}".format(*self.partition)
+        return self.run.path.resolve().name, self.stage.name, self.stage.family, part
 
 
 class Parser(argparse.ArgumentParser):
@@ -154,6 +165,7 @@ def context(module: str, argv: list[str]) -> Context:
         ):
             found = Context(RunFolder(args.run), config, stage, (k, n), args)
             events.speak_for(events.who(found), config.local.logs)
+            meter.begun(found)
             events.say("stage-started", "started: {shards} shards of {folder}",
                        shards=len(found.shards), folder=str(args.run))  # fmt: skip
             return found

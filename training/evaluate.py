@@ -21,6 +21,7 @@ from pipeline.config import Config
 from pipeline.documents import Curve, Metrics, Scores
 from pipeline.errors import InputError, guard
 from pipeline.loop import Clock, publish
+from pipeline.meter import Meter
 from pipeline.protocols import ALL, Trial
 from pipeline.records import Evaluated
 from pipeline.shards import join
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
 
 def run(context: Context) -> int:
     """Load, predict and score, commit."""
-    clock, protocol = Clock(), context.args.protocol
+    clock, protocol = Clock(Meter(context)), context.args.protocol
     with clock.phase("load"):
         predictor, digest, parents = load(context)
         cache = open_cache(context.run, context.config, "val", predictor.size)

@@ -21,6 +21,7 @@ from pipeline.errors import PermanentError
 from training import checkpoint, data, ddp, optimise
 from training.learner import Learner, copied
 from training.lesson import Lesson
+from training.meter import TrainingMeter
 from training.pace import Pace
 from training.scalars import Scalars
 
@@ -47,6 +48,7 @@ class Training:
         self.step, self.loss, self.checks = 0, list[float](), list[tuple[int, float]]()
         self.best: Best | None = None
         self.pace = Pace(self.recipe.steps, self.recipe.batch, world.rank == 0)
+        self.meter = TrainingMeter(lesson, world.rank == 0)
         self.scalars = Scalars(None, 0)
         self._unread: deque[tuple[torch.Tensor, float]] = deque()
         self._folder = lesson.run / "checkpoints" / lesson.stage
@@ -93,6 +95,7 @@ class Training:
         while len(self._unread) > ahead:
             (told, rate), step = self._unread.popleft(), len(self.loss) + 1
             loss = float(told)
+            self.meter.step(step, loss, rate, self.pace.elapsed(), self.pace.waited)
             if not math.isfinite(loss):
                 raise self._diverged(step, f"the loss is {loss} at")
             self.loss.append(loss)
@@ -107,6 +110,7 @@ class Training:
         score = self.learner.score(dev)
         self.checks.append((self.step, score))
         self.scalars.add(self.step, dev_score=score)
+        self.meter.dev_score(score)
         self.pace.say(f"step {self.step}, dev score {score:.4f}")
         if self.world.rank == 0 and (self.best is None or score > self.best.score):
             self.best = Best(self.step, score, copied(self.learner.kept))
@@ -149,3 +153,4 @@ class Training:
         if state["best"] and self.world.rank == 0:
             self.best = Best(**state["best"])
         self.pace.begin(self.step, state["seconds"], state["waited"])
+        self.meter.resumed(self.step, state["seconds"], state["waited"])

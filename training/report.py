@@ -38,10 +38,11 @@ def main(argv: list[str]) -> int:
         events.say("already-committed", "already committed")
         return 0
     from pipeline.loop import Clock, publish
+    from pipeline.meter import Meter
     from pipeline.records import Reported
     from training.report_data import Library
 
-    clock, library = Clock(), Library(here.run, here.config)
+    clock, library = Clock(Meter(here)), Library(here.run, here.config)
     for dataset in here.stage.reads:  # all there? say so before any work is done
         for shard in range(here.config.shards if dataset.startswith("assemble-") else 1):
             library.join(dataset, shard)

@@ -21,6 +21,7 @@ from pipeline import events, stage
 from pipeline.documents import Check, Curve
 from pipeline.errors import PermanentError, guard
 from pipeline.loop import Clock, publish
+from pipeline.meter import Meter
 from pipeline.records import Trained
 from pipeline.stage import Context
 from training import checkpoint, data, ddp
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
 
 def run(context: Context) -> int:
     """Load, train, commit. Every rank does the first two."""
-    clock = Clock()
+    clock = Clock(Meter(context))
     with clock.phase("load"):
         lesson = prepare(context)
     with ddp.world(lesson.section.device) as world, clock.phase("train"):

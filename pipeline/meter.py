@@ -1,0 +1,67 @@
+"""What the loop of the stages measures of its own process, as metrics."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pipeline import code, gpu, live, metrics
+from pipeline.code import VERSION
+from pipeline.manifest import Manifest
+from pipeline.records import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.stage import Context
+
+
+def begun(context: Context) -> None:
+    """Say that a stage works in this process, and serve what it says from here on."""
+    who = context.labels
+    live.gauge(metrics.BUILD, VERSION, code.digest()).set(1)
+    live.counter(metrics.STARTS, *who).inc()
+    live.gauge(metrics.RUNNING, *who).set(1)
+    live.gauge(metrics.SHARDS, *who).set(len(context.shards))
+    live.gauge(metrics.SHARDS_LEFT, *who).set(len(context.shards))
+    live.gauge(metrics.PROGRESS, *who).set_to_current_time()
+    if context.stage.gpu_gib:
+        gpu.watch(who)
+    live.serve(context.config.metrics.linger_seconds)
+
+
+class Meter:
+    """Of this process's partition, while it works there."""
+
+    def __init__(self, context: Context) -> None:
+        self.who = context.labels
+
+    def phase(self, name: str, seconds: float) -> None:
+        live.histogram(metrics.PHASE_SECONDS, *self.who, name).observe(seconds)
+
+    def batch(self, results: Sequence[Any], seconds: float, fallbacks: int) -> None:
+        """A batch was transformed in so many seconds, after so many cuts for want of memory."""
+        outcomes = Counter(one.reason if isinstance(one, Reject) else "ok" for one in results)
+        for outcome, count in outcomes.items():
+            live.counter(metrics.SAMPLES, *self.who, outcome).inc(count)
+        each = live.histogram(metrics.SAMPLE_SECONDS, *self.who)
+        for _ in results:
+            each.observe(seconds / len(results))
+        live.gauge(metrics.BATCH, *self.who).set(len(results))
+        live.counter(metrics.FALLBACKS, *self.who).inc(fallbacks)
+        self.progress()
+
+    def progress(self) -> None:
+        live.gauge(metrics.PROGRESS, *self.who).set(time.time())
+
+    def shard_done(self, manifest: Manifest | None, diverged: bool = False) -> None:
+        """Committed now, or (None) before this process began."""
+        live.gauge(metrics.SHARDS_LEFT, *self.who).dec()
+        self.progress()
+        if manifest is not None:
+            live.counter(metrics.WRITTEN, *self.who).inc(manifest.bytes)
+        live.counter(metrics.DIVERGENCES, *self.who).inc(diverged)
+
+    def finished(self) -> None:
+        live.gauge(metrics.RUNNING, *self.who).set(0)
