@@ -35,7 +35,7 @@ class Meter:
     """Of this process's partition, while it works there."""
 
     def __init__(self, context: Context) -> None:
-        self.who = context.labels
+        self.who, self._left = context.labels, len(context.shards)
 
     def phase(self, name: str, seconds: float) -> None:
         live.histogram(metrics.PHASE_SECONDS, *self.who, name).observe(seconds)
@@ -57,7 +57,8 @@ class Meter:
 
     def shard_done(self, manifest: Manifest | None, diverged: bool = False) -> None:
         """Committed now, or (None) before this process began."""
-        live.gauge(metrics.SHARDS_LEFT, *self.who).dec()
+        self._left -= 1
+        live.gauge(metrics.SHARDS_LEFT, *self.who).set(self._left)
         self.progress()
         if manifest is not None:
             live.counter(metrics.WRITTEN, *self.who).inc(manifest.bytes)
