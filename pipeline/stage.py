@@ -60,6 +60,11 @@ class Stage:
         """The model family that works here, "" of a stage without one."""
         return dict(zip(self.args[::2], self.args[1::2], strict=True)).get("--family", "")
 
+    @property
+    def holds(self) -> tuple[Literal["gpu", "cpu"], int]:
+        """What an attempt holds while it works: so many GPUs, or so many CPUs."""
+        return "gpu" if self.gpu_gib else "cpu", max(1, self.processes)
+
     def argv(self, run: Path, partition: tuple[int, int] | None = None) -> list[str]:
         """Arguments after `python -m <module>`."""
         part = [] if partition is None else ["--partition", f"{partition[0]}/{partition[1]}"]

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from pipeline.units import duration
 from training.report_plots import LINE, MAIN, Plot, bars, draw, plain
 from training.report_stages import Stages, Tally
 
@@ -76,13 +77,3 @@ def merged(tally: Tally, wall: float) -> list[tuple[float, float]]:
         else:
             found.append((start, end))
     return [(start, end - start) for start, end in found]
-
-
-def duration(seconds: float) -> str:
-    """1.4 s, 3 min 20 s, 5 h 07 min."""
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60:,} h {minutes % 60:02d} min"

@@ -21,6 +21,7 @@ from pipeline.config import Config
 from pipeline.documents import IndexFacts, Share
 from pipeline.loop import Clock
 from pipeline.protocols import PROTOCOLS
+from pipeline.units import duration
 from training import (
     report_charts,
     report_learning,
@@ -30,7 +31,6 @@ from training import (
     report_sheet,
     report_stages,
 )
-from training.report_charts import duration
 from training.report_data import Kept
 from training.report_gather import NOISE, Findings
 from training.report_plots import Plot

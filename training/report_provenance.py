@@ -12,7 +12,7 @@ from importlib import metadata
 
 from pipeline.config import Config
 from pipeline.documents import Curve, IndexFacts
-from training.report_charts import duration
+from pipeline.units import duration
 from training.report_columns import DASH
 from training.report_conditions import trained_on
 from training.report_data import Library
