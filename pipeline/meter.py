@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
 
     from pipeline.stage import Context
 
+#: The labels of this process, once it has begun.
+_here: tuple[str, ...] | None = None
+
 
 def begun(context: Context) -> None:
     """Say that a stage works in this process, and serve what it says from here on."""
-    who = context.labels
+    global _here
+    _here = who = context.labels
     live.gauge(metrics.BUILD, VERSION, code.digest()).set(1)
-    live.counter(metrics.STARTS, *who).inc()
+    # The processes of torchrun begin together: that is one start.
+    live.counter(metrics.STARTS, *who).inc(os.environ.get("RANK", "0") == "0")
     live.gauge(metrics.RUNNING, *who).set(1)
     live.gauge(metrics.SHARDS, *who).set(len(context.shards))
     live.gauge(metrics.SHARDS_LEFT, *who).set(len(context.shards))
@@ -29,6 +35,12 @@ def begun(context: Context) -> None:
     if context.stage.gpu_gib:
         gpu.watch(who)
     live.serve(context.config.metrics.linger_seconds)
+
+
+def goes_on() -> None:
+    """What this process does has come a step further, in a loop that knows no `Context`."""
+    if _here is not None:
+        live.gauge(metrics.PROGRESS, *_here).set_to_current_time()
 
 
 class Meter:

@@ -56,7 +56,8 @@ PHASE_SECONDS = Metric("palimpsest_stage_phase_seconds", "histogram",
 WRITTEN = Metric("palimpsest_stage_written_bytes_total", "counter",
                  "Bytes of the tars that were committed.", STAGE)  # fmt: skip
 PROGRESS = Metric("palimpsest_stage_last_progress_timestamp_seconds", "gauge",
-                  "When the last batch was done, in seconds since 1970.", STAGE)  # fmt: skip
+                  "When the last batch or step was done, in seconds since 1970.",
+                  STAGE)  # fmt: skip
 BATCH = Metric("palimpsest_stage_batch_size", "gauge", "Samples of the last batch.", STAGE)
 FALLBACKS = Metric("palimpsest_stage_batch_fallbacks_total", "counter",
                    "Batches that were cut smaller because the device was full.", STAGE)  # fmt: skip

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pipeline import events
+from pipeline import events, meter
 
 SAY_EVERY = 5.0  # seconds
 
@@ -28,7 +28,12 @@ def counting(what: str, total: int, unit: str = "pictures") -> Iterator[Callable
                    TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
             task = shown.add_task(what, total=total)
-            yield lambda more: shown.advance(task, more)
+
+            def told(more: int) -> None:
+                meter.goes_on()
+                shown.advance(task, more)
+
+            yield told
         return
     yield _Lines(what, total, unit)
 
@@ -41,6 +46,7 @@ class _Lines:
         self._begun = self._said = time.monotonic()
 
     def __call__(self, more: int) -> None:
+        meter.goes_on()
         self.done += more
         now = time.monotonic()
         if now - self._said < SAY_EVERY:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pipeline import live, metrics
+from pipeline import live, meter, metrics
 
 if TYPE_CHECKING:
     from training.lesson import Lesson
@@ -30,6 +30,7 @@ class TrainingMeter:
 
     def step(self, step: int, loss: float, rate: float, seconds: float, waited: float) -> None:
         """Step `step` (from 1) was done; `seconds` in all, `waited` of them without a batch."""
+        meter.goes_on()
         if not self.speaks:
             return
         live.gauge(metrics.TRAINING_STEP, *self.who).set(step)
