@@ -18,11 +18,12 @@ from typing import Any
 from pipeline import dag, edits, events
 from pipeline.audit import Audit, audit, dataset_digest
 from pipeline.balance import Tally
+from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.datacard import SPLITS
 from pipeline.documents import Credit, IndexFacts, Real, Sample, Share, Source
 from pipeline.errors import CorruptData, InputError, NotReady, guard
-from pipeline.loop import Clock, publish
+from pipeline.loop import publish
 from pipeline.meter import Meter
 from pipeline.publish import tar_name
 from pipeline.records import Indexed, Planned, ToPlan

@@ -1,69 +1,25 @@
 """The one loop of every stage: read, transform, encode, count, commit; skip what is committed.
 
-Jobs contain no clock, counter, file or log call. While a batch is transformed, the next one is read
-and the last one is encoded, on threads (decoding and encoding release the interpreter lock).
+Jobs contain no clock, counter, file or log call. pipeline/batches.py has the work at one shard.
 """
 
 from __future__ import annotations
 
-import resource
-import socket
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipeline import code, codecs, fallback, gpu
+from pipeline import batches, code
+from pipeline.clock import Clock
 from pipeline.errors import PalimpsestError
-from pipeline.manifest import Manifest, Rejected
+from pipeline.manifest import Manifest
 from pipeline.meter import Meter
 from pipeline.progress import Progress, committed
-from pipeline.records import Reject
 from pipeline.seeds import SCHEME
-from pipeline.shards import Joined, Row, Writer, join
-from pipeline.stage import Context, Job, Stage, Transform
-
-Members = list[tuple[str, bytes]]
-
-
-class Clock:
-    """Seconds by phase, for the manifest's attempt and, with a meter, for the metrics; `took` are
-    those of the last one."""
-
-    def __init__(self, meter: Meter | None = None) -> None:
-        self.started, self.phases, self.meter = time.time(), dict[str, float](), meter
-        self.took = 0.0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.took = time.perf_counter() - begun
-            self.phases[name] = self.phases.get(name, 0.0) + self.took
-            if self.meter:
-                self.meter.phase(name, self.took)
-
-    def attempt(self, stage: Stage) -> dict[str, Any]:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        return {
-            "host": socket.gethostname(), "started": self.started,
-            "seconds": round(time.time() - self.started, 3), "peak_rss_mib": peak,
-            "gpu": gpu.name() if stage.gpu_gib else "",
-            "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
-        }  # fmt: skip
-
-
-def members(record: Any) -> Members:
-    """The tar members of a record: (name after the key, bytes), fields that are None left out."""
-    found = []
-    for field, (kind, _) in codecs.columns(type(record)).items():
-        value = getattr(record, field)
-        if value is not None:
-            found.append((codecs.member(field, kind), codecs.encode(kind, value)))
-    return found
+from pipeline.shards import Joined, Row, join
+from pipeline.spool import Spool
+from pipeline.stage import Context, Job, Transform
+from pipeline.writer import Writer
 
 
 def facts(context: Context, model: str) -> dict[str, str]:
@@ -79,10 +35,10 @@ def facts(context: Context, model: str) -> dict[str, str]:
 def work(context: Context, job: Job[Any, Any]) -> int:
     """Run `job` over this process's shards; returns the exit code 0. Errors are raised."""
     loaded: tuple[Transform[Any, Any], str] | None = None
-    progress, meter = Progress(context), Meter(context)
+    stage, progress, meter = context.stage.name, Progress(context), Meter(context)
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="io") as pool:
         for shard in context.shards:
-            if context.run.committed(context.stage.name, shard):
+            if context.run.committed(stage, shard):
                 progress.shard_skipped(shard)
                 meter.shard_done(None)
                 continue
@@ -95,12 +51,16 @@ def work(context: Context, job: Job[Any, Any]) -> int:
                 progress.model_loaded(loaded[1], clock.phases["load"])
             transform, model = loaded if rows and loaded else (_nothing, "")
             progress.shard_started(shard, len(rows))
-            with Writer(context.run, context.stage.name, shard) as writer:
-                rejected = _shard(job, transform, rows, writer, pool, clock, progress)
+            known = facts(context, model)
+            todo = batches.cut(rows, job.batch)
+            spool = Spool(context.run, stage, shard, {**known, **joined.parents})
+            with Writer(context.run, stage, shard, spool if len(todo) > 1 else None) as writer:
+                todo, rejected = batches.salvage(todo, spool, writer, clock, progress)
+                rejected += batches.shard(job, transform, todo, writer, pool, clock, progress)
                 with clock.phase("commit"):
                     manifest = writer.commit(
                         [row.key for row in rows], rejected, joined.parents,
-                        facts(context, model), clock.attempt(context.stage),
+                        known, clock.attempt(context.stage),
                     )  # fmt: skip
             progress.shard_done(manifest, writer.diverged)
             meter.shard_done(manifest, writer.diverged)
@@ -120,53 +80,6 @@ def _nothing(batch: Sequence[Any]) -> list[Any]:
     raise PalimpsestError("a job without samples was called")
 
 
-def _shard(
-    job: Job[Any, Any], transform: Transform[Any, Any], rows: list[Row], writer: Writer,
-    pool: ThreadPoolExecutor, clock: Clock, progress: Progress,
-) -> list[Rejected]:  # fmt: skip
-    """One shard: batches in key order, the same cuts on every attempt."""
-    size = job.batch or max(len(rows), 1)
-    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-    rejected: list[Rejected] = []
-    pending: list[tuple[str, Future[Members]]] = []
-    ahead = pool.submit(_read, job, batches[0]) if batches else None
-    for i, batch in enumerate(batches):
-        assert ahead is not None
-        with clock.phase("read"):
-            inputs = ahead.result()
-        if i + 1 < len(batches):
-            ahead = pool.submit(_read, job, batches[i + 1])
-        with clock.phase("transform"):
-            results = transform(inputs)
-        if len(results) != len(batch):
-            raise PalimpsestError(f"{len(batch)} samples went in, {len(results)} came out")
-        if clock.meter:
-            clock.meter.batch(results, clock.took, cuts := fallback.taken())
-            progress.cut(cuts)
-        _drain(pending, writer, clock)
-        for row, result in zip(batch, results, strict=True):
-            record = result
-            if isinstance(result, Reject):
-                rejected.append(Rejected(key=row.key, reason=result.reason, detail=result.detail))
-                record = result.record
-            if record is not None:
-                pending.append((row.key, pool.submit(members, record)))
-        progress.advance(len(batch))
-    _drain(pending, writer, clock)
-    return rejected
-
-
-def _read(job: Job[Any, Any], batch: list[Row]) -> list[Any]:
-    return [row.key if job.takes is None else row.read(job.takes) for row in batch]
-
-
-def _drain(pending: list[tuple[str, Future[Members]]], writer: Writer, clock: Clock) -> None:
-    with clock.phase("write"):
-        for key, encoded in pending:
-            writer.add(key, encoded.result())
-        pending.clear()
-
-
 def publish(
     context: Context, records: dict[str, Any], ids_in: Sequence[str], parents: dict[str, str],
     clock: Clock, model: str = "",
@@ -177,7 +90,7 @@ def publish(
     """
     with Writer(context.run, context.stage.name, 0) as writer:
         for key in sorted(records):
-            writer.add(key, members(records[key]))
+            writer.add(key, batches.members(records[key]))
         manifest = writer.commit(ids_in, [], parents, facts(context, model),
                                  clock.attempt(context.stage))  # fmt: skip
     committed(manifest, writer.diverged)

@@ -30,7 +30,8 @@ class Rejected(Doc):
 
 class Attempt(Doc):
     """How this attempt went. Never part of any digest: two attempts differ only in here. `gpu` is
-    the name of the device it held, "" of none."""
+    the name of the device it held, "" of none. `salvaged` samples were taken over from attempts
+    that were killed, which had spent `salvaged_seconds` on them."""
 
     id: str
     host: str = ""
@@ -39,6 +40,8 @@ class Attempt(Doc):
     phases: dict[str, float] = Field(default_factory=dict)
     peak_rss_mib: int = 0
     gpu: str = ""
+    salvaged: int = 0
+    salvaged_seconds: float = 0.0
 
 
 class Manifest(Doc):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline import detectors, disk, released
+from pipeline import detectors, disk, released, spool
 from pipeline.config import Config
 from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
 from pipeline.photographs import SUFFIXES, fingerprint, ignored, is_photograph
@@ -22,7 +21,6 @@ from pipeline.stage import read_run
 MINIMUM_FREE = 64 << 20
 #: What is written aside and then put in place, directly in the run folder.
 FILES = ("config.yaml", "run.json", "report.html", "report.md")
-_PART = re.compile(r".+-\d{5,}-[0-9a-f]{32}\.part")
 
 
 def claim(photos: Path | None, out: Path) -> None:
@@ -162,17 +160,18 @@ def lock(out: Path) -> Iterator[None]:
 
 
 def sweep(run: RunFolder) -> None:
-    """Remove what killed attempts left: unfinished tars that no live process holds, and files that
-    were written aside. Nothing else, whatever it is called: the folder is the user's too."""
+    """Remove what killed attempts left: unfinished tars that no live process holds and of which no
+    batch can be taken over, and files that were written aside. Nothing else, whatever it is called:
+    the folder is the user's too."""
     asides = [
         *run.datasets.glob("*/.*.json.*"),
         *(path for name in ("dataset", "models") for path in (run.path / name).glob(".*.*")),
     ]
-    parts = [path for path in run.path.glob("staging/*.part") if _PART.fullmatch(path.name)]
+    spooled = [path for path in run.staging.glob("*") if spool.useless(run, path)]
     for left in [
         *(path for path in run.path.glob(".*.*") if _aside(path)),
         *(path for path in asides if disk.aside_of(path.name) and path.is_file()),
-        *(path for path in parts if path.is_file() and not disk.held(path)),
+        *spooled,
     ]:
         left.unlink(missing_ok=True)
 

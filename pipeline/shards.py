@@ -1,4 +1,4 @@
-"""Write, commit and read tar shards. All of the pipeline's data goes through here.
+"""Commit and read tar shards. All of the pipeline's data goes through here and pipeline/writer.py.
 
     run/shards/edit-1-sdxl/00003-5be1c0ffee15f00d.tar   named by its content
     run/shards/edit-1-sdxl/00003.json                   the manifest: linked once, the commit
@@ -11,11 +11,8 @@ not write with its ShardWriter, which works at the final name and leaves short, 
 from __future__ import annotations
 
 import hashlib
-import os
-import tarfile
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,10 +21,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import codecs, disk
-from pipeline.errors import CorruptData, NotReady, PalimpsestError, TransientError
-from pipeline.manifest import Attempt, Manifest, Member, Rejected
-
-BLOCK = 512
+from pipeline.errors import CorruptData, NotReady
+from pipeline.manifest import Manifest, Member
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,11 @@ class RunFolder:
         return self.path / "shards"
 
     @property
+    def staging(self) -> Path:
+        """What is being written, and what killed attempts left of it (pipeline/spool.py)."""
+        return self.path / "staging"
+
+    @property
     def diverged(self) -> Path:
         """The manifests of attempts that came second with other bytes, by dataset."""
         return self.path / "diverged"
@@ -49,16 +49,16 @@ class RunFolder:
         return self.datasets / dataset / f"{shard:05d}.json"
 
     def committed(self, dataset: str, shard: int) -> bool:
-        return self.manifest_path(dataset, shard).exists()
+        return disk.exists(self.manifest_path(dataset, shard))
 
     def manifest(self, dataset: str, shard: int) -> Manifest:
         """The committed manifest; `NotReady` if there is none, `CorruptData` if it is damaged."""
         path = self.manifest_path(dataset, shard)
         try:
-            stat = path.stat()
+            found = disk.system.stat(path)
         except FileNotFoundError:
             raise NotReady(f"{dataset} has no shard {shard:05d} yet: run its stage first") from None
-        return _parsed(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        return _parsed(path, found.st_ino, found.st_mtime_ns, found.st_size)
 
     def tar(self, manifest: Manifest) -> Path:
         return self.datasets / manifest.dataset / manifest.tar
@@ -67,21 +67,20 @@ class RunFolder:
         """Look at the tar's size alone. Raises CorruptData as `verify` does."""
         path = self.tar(manifest)
         try:
-            size = path.stat().st_size
-            if path.is_dir():
+            found = disk.system.stat(path)
+            if stat.S_ISDIR(found.st_mode):
                 raise IsADirectoryError
         except (FileNotFoundError, IsADirectoryError) as error:
             raise self.lost(manifest, error) from None
-        if size != manifest.bytes:
-            raise self.broken(manifest, f"{path} has {size} bytes, not {manifest.bytes}")
+        if found.st_size != manifest.bytes:
+            raise self.broken(manifest, f"{path} has {found.st_size} bytes, not {manifest.bytes}")
 
     def verify(self, manifest: Manifest) -> None:
         """Read the tar in full. Raises CorruptData, which says what to delete, unless it holds the
         bytes that were committed."""
         path = self.tar(manifest)
         try:
-            with open(path, "rb") as tar:
-                sha = hashlib.file_digest(tar, "sha256").hexdigest()
+            sha = disk.digest(path)
         except (FileNotFoundError, IsADirectoryError) as error:
             raise self.lost(manifest, error) from None
         if sha != manifest.sha256:
@@ -104,123 +103,13 @@ class RunFolder:
 def _parsed(path: Path, *version: int) -> Manifest:
     """A manifest is read once and asked often; `version` notices a file that was tampered with."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(disk.read(path))
     except IsADirectoryError:
         what = "it is a folder"
     except ValidationError as error:
         what = f"{error.error_count()} errors"
     raise CorruptData(f"{path} is not a manifest ({what}): delete it, then run the same command "
                       "again to have it made again")  # fmt: skip
-
-
-class Writer:
-    """One attempt at one shard. A context manager: left without `commit`, it leaves nothing."""
-
-    def __init__(self, run: RunFolder, dataset: str, shard: int) -> None:
-        self.run, self.dataset, self.shard = run, dataset, shard
-        self.attempt = uuid.uuid4().hex
-        self._staging = run.path / "staging"
-        self._staging.mkdir(parents=True, exist_ok=True)
-        (run.datasets / dataset).mkdir(parents=True, exist_ok=True)
-        self._path = self._staging / f"{dataset}-{shard:05d}-{self.attempt}.part"
-        self._out = open(self._path, "xb")  # noqa: SIM115 - closed by commit or __exit__
-        disk.hold(self._out)  # so that nobody's sweep takes it for what a killed attempt left
-        self._hash, self._offset = hashlib.sha256(), 0
-        self._records: dict[str, tuple[Member, ...]] = {}
-        self.diverged = False  # whether other bytes had been committed before ours
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # a full disk refuses the last flush too; the first error counts
-            self._out.close()
-        self._path.unlink(missing_ok=True)
-
-    def add(self, key: str, members: Sequence[tuple[str, bytes]]) -> None:
-        """Append one sample: `members` are (name after the key, bytes). Keys come in order."""
-        if self._records and key <= next(reversed(self._records)):
-            raise PalimpsestError(
-                f"{self.dataset}: key {key} came after {next(reversed(self._records))}"
-            )
-        found = []
-        for name, data in sorted(members):
-            header = tarfile.TarInfo(f"{key}.{name}")
-            header.size, header.mode = len(data), 0o644
-            self._write(header.tobuf(tarfile.USTAR_FORMAT))
-            digest = hashlib.sha256(data).hexdigest()
-            found.append(Member(name=name, offset=self._offset, size=len(data), sha256=digest))
-            self._write(data)
-            self._write(b"\0" * (-len(data) % BLOCK))
-        self._records[key] = tuple(found)
-
-    def _write(self, data: bytes) -> None:
-        try:
-            self._out.write(data)
-        except OSError as error:
-            error.filename = error.filename or str(self._path)
-            raise
-        self._hash.update(data)
-        self._offset += len(data)
-
-    def commit(
-        self,
-        ids_in: Iterable[str],
-        rejected: Iterable[Rejected],
-        parents: Mapping[str, str],
-        facts: Mapping[str, str],
-        attempt: Mapping[str, Any],
-    ) -> Manifest:
-        """Publish the shard and return the manifest that stands: ours, or an earlier winner's."""
-        self._write(b"\0" * BLOCK * 2)
-        sha = self._hash.hexdigest()
-        manifest = Manifest(
-            dataset=self.dataset, shard=self.shard, tar=f"{self.shard:05d}-{sha[:16]}.tar",
-            bytes=self._offset, sha256=sha, ids_in=tuple(ids_in), records=self._records,
-            rejected=tuple(rejected), parents=dict(parents), **facts,
-            attempt=Attempt(id=self.attempt, **attempt),
-        )  # fmt: skip
-        if not manifest.balanced():
-            raise PalimpsestError(f"{self.dataset} shard {self.shard:05d}: in != out + rejected")
-        try:
-            self._out.flush()
-            os.fsync(self._out.fileno())
-        except OSError as error:
-            error.filename = error.filename or str(self._path)
-            raise
-        self._publish(manifest)
-        winner = self.run.manifest(self.dataset, self.shard)
-        if winner.tar != manifest.tar:  # somebody else's different bytes stand; ours are nobody's
-            self._keep(manifest)
-            self.run.tar(manifest).unlink(missing_ok=True)
-            self.diverged = True
-        return winner
-
-    def _keep(self, manifest: Manifest) -> None:
-        """What was not committed, without its tar: whoever asks why two attempts differ finds the
-        digest of each member."""
-        name = f"{manifest.tar.removesuffix('.tar')}.json"
-        disk.replace(self.run.diverged / self.dataset / name, manifest.model_dump_json().encode())
-
-    def _publish(self, manifest: Manifest) -> None:
-        """The tar gets its name while it is still open, and so held; then the manifest appears."""
-        tar = self.run.tar(manifest)
-        try:
-            os.replace(self._path, tar)
-            self._out.close()
-            disk.sync_folder(tar.parent)
-            disk.link_once(
-                self.run.manifest_path(self.dataset, self.shard),
-                manifest.model_dump_json().encode(),
-            )
-        except IsADirectoryError:
-            raise CorruptData(f"{tar} is a folder where a tar belongs: delete it, then run the "
-                              "same command again") from None  # fmt: skip
-        except FileNotFoundError as error:
-            raise TransientError(
-                f"{error.filename or self._path} was removed before it was committed (is another "
-                f"palimpsest at work in {self.run.path}?): run the same command again"
-            ) from None
 
 
 @dataclass
@@ -239,9 +128,7 @@ class Row:
         manifest, member = self.found[name]
         path = self.run.tar(manifest)
         try:
-            with open(path, "rb") as tar:
-                tar.seek(member.offset)
-                data = tar.read(member.size)
+            data = disk.read(path, member.offset, member.size)
         except (FileNotFoundError, IsADirectoryError) as error:
             raise self.run.lost(manifest, error) from None
         if hashlib.sha256(data).hexdigest() != member.sha256:

@@ -17,10 +17,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline import events, stage
+from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.documents import Curve, Metrics, Scores
 from pipeline.errors import InputError, guard
-from pipeline.loop import Clock, publish
+from pipeline.loop import publish
 from pipeline.meter import Meter
 from pipeline.protocols import ALL, Trial
 from pipeline.records import Evaluated

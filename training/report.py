@@ -28,7 +28,7 @@ from pipeline.errors import guard
 from pipeline.stage import context, read_run
 
 if TYPE_CHECKING:
-    from pipeline.loop import Clock
+    from pipeline.clock import Clock
     from training.report_data import Library
 
 
@@ -37,7 +37,8 @@ def main(argv: list[str]) -> int:
     if here.run.committed(here.stage.name, 0):
         events.say("already-committed", "already committed")
         return 0
-    from pipeline.loop import Clock, publish
+    from pipeline.clock import Clock
+    from pipeline.loop import publish
     from pipeline.meter import Meter
     from pipeline.records import Reported
     from training.report_data import Library
@@ -67,7 +68,7 @@ def again(run: Path) -> tuple[Path, Path]:
     or not, and return where they lie. What the stage `report` committed is left as it is. Raises
     InputError if `run` is no run."""
     from pipeline import disk
-    from pipeline.loop import Clock
+    from pipeline.clock import Clock
     from pipeline.shards import RunFolder
     from training.report_data import Library
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.clock import Clock
 from pipeline.config import Config, ProtocolName
 from pipeline.dag import dag
 from pipeline.documents import IndexFacts, Metrics
-from pipeline.loop import Clock
 from training import (
     report_data,
     report_notes,

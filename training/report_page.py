@@ -17,9 +17,9 @@ from typing import Any
 from pipeline import runs
 from pipeline.cards import Card as ModelCard
 from pipeline.cards import Role, card
+from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.documents import IndexFacts, Share
-from pipeline.loop import Clock
 from pipeline.protocols import PROTOCOLS
 from pipeline.units import duration
 from training import (

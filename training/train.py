@@ -18,9 +18,10 @@ import time
 from dataclasses import asdict, replace
 
 from pipeline import events, stage
+from pipeline.clock import Clock
 from pipeline.documents import Check, Curve
 from pipeline.errors import PermanentError, guard
-from pipeline.loop import Clock, publish
+from pipeline.loop import publish
 from pipeline.meter import Meter
 from pipeline.records import Trained
 from pipeline.stage import Context

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jobs.assemble import assemble, job, split_of
+from pipeline.batches import members
 from pipeline.config import Config
 from pipeline.documents import Edit, History, Plan, Regions, Score, Source, Split, Turn
-from pipeline.loop import members
 from pipeline.manifest import Rejected
 from pipeline.records import Assembled, Scored, Sourced, ToAssemble  # fmt: skip
-from pipeline.shards import RunFolder, Writer, join
+from pipeline.shards import RunFolder, join
+from pipeline.writer import Writer
 
 FACTS = {"config": "c", "code": "d", "model": "", "seeds": "s"}
 SCORE = Score(score=4)

@@ -16,10 +16,10 @@ from jobs.coco import Photo, Photographs, read_photographs
 from jobs.ingest import _one as ingest_one
 from pipeline import config as configs
 from pipeline import runs
+from pipeline.batches import members
 from pipeline.config import Config, Imported
 from pipeline.documents import Real
 from pipeline.errors import ConfigError, InputError
-from pipeline.loop import members
 from pipeline.records import Reject, Sourced, Unedited
 from pipeline.shards import join
 

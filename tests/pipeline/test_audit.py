@@ -8,12 +8,13 @@ import pytest
 
 from pipeline import reading
 from pipeline.audit import Audit, audit
+from pipeline.batches import members
 from pipeline.config import Config, Reals
 from pipeline.documents import Real, Source, Split
-from pipeline.loop import members
 from pipeline.manifest import Manifest
 from pipeline.records import Sourced, Unedited
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 
 
 def ingest(

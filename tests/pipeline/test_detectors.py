@@ -11,8 +11,9 @@ from pipeline import audit, config, dag, runs
 from pipeline.config import Config, Detector
 from pipeline.errors import ConfigError, InputError
 from pipeline.loop import facts
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
 from pipeline.stage import context
+from pipeline.writer import Writer
 
 DATA = Path(__file__).parent.parent / "data"
 BEFORE = {"deeplabv3plus": Detector(tasks=("binary",))}

@@ -18,7 +18,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from pipeline.errors import guard
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 def main(argv):
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
     with Writer(RunFolder(Path(argv[0])), "edit", 0) as writer:

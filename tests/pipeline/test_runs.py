@@ -11,7 +11,8 @@ import pytest
 from pipeline import runs
 from pipeline.config import Config, Detector
 from pipeline.errors import InputError, TransientError, explain
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 
 DATA = Path(__file__).parent.parent / "data"
 

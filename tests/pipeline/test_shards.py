@@ -11,12 +11,13 @@ import webdataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.batches import members
 from pipeline.documents import History, Source
 from pipeline.errors import CorruptData, NotReady, PalimpsestError, TransientError
-from pipeline.loop import members
 from pipeline.manifest import Manifest, Rejected
 from pipeline.records import Edited, Generated, Sourced, ToPropose
-from pipeline.shards import RunFolder, Writer, join
+from pipeline.shards import RunFolder, join
+from pipeline.writer import Writer
 
 FACTS = {"config": "c", "code": "d", "model": "", "seeds": "s"}
 

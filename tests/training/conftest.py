@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.batches import members
 from pipeline.config import Config, Detector, Reals
 from pipeline.documents import Edit, Real, Sample, Score, Source, Split
-from pipeline.loop import members
 from pipeline.manifest import Rejected
 from pipeline.records import Assembled, Unedited
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 
 Pictures = dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 FACTS = {"config": "", "code": "", "model": "", "seeds": ""}

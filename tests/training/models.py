@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.batches import members
 from pipeline.config import Config
 from pipeline.documents import Task
-from pipeline.loop import members
 from pipeline.records import Trained
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 from tests.training.test_predicting import trained
 
 FAMILIES = {"untouched": 0, "sdxl": 3, "flux": 7}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import protocols
+from pipeline.batches import members
 from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import (
@@ -35,7 +36,6 @@ from pipeline.documents import (
     Share,
     Source,
 )
-from pipeline.loop import members
 from pipeline.manifest import Rejected
 from pipeline.protocols import PROTOCOLS, Trial
 from pipeline.records import (  # fmt: skip
@@ -49,7 +49,8 @@ from pipeline.records import (  # fmt: skip
     Sourced,
     Trained,
 )
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 from tests.training import report_scores
 
 PHOTOS = Path(__file__).parents[1] / "data" / "photos" / "images"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline.config import Config
 from pipeline.errors import ConfigError, InputError
 from pipeline.manifest import Rejected
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 from training import data
 from training.cache import Cache, Facts, open_cache
 from training.recipes import Recipe

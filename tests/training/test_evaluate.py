@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
+from pipeline.batches import members
 from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import Curve, Edit, History, Metrics, Source, Task
 from pipeline.errors import CorruptData, InputError
-from pipeline.loop import members
 from pipeline.manifest import Manifest
 from pipeline.protocols import Trial
 from pipeline.records import Edited, Generated, Sourced, Trained
-from pipeline.shards import RunFolder, Writer, join
+from pipeline.shards import RunFolder, join
+from pipeline.writer import Writer
 from tests.training.conftest import FACTS, Runs
 from training import detectors, evaluate, subsets
 from training.cache import RESAMPLER

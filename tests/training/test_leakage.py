@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline import codecs, png
+from pipeline.batches import members
 from pipeline.documents import Real, Sample, Score, Source
 from pipeline.errors import InputError
-from pipeline.loop import members
 from pipeline.records import Assembled, Unedited
-from pipeline.shards import RunFolder, Writer
+from pipeline.shards import RunFolder
+from pipeline.writer import Writer
 from training import leakage
 from training.cache import open_cache
 

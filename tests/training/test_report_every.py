@@ -10,8 +10,8 @@ import pytest
 
 from jobs import imported
 from pipeline import released, runs
+from pipeline.clock import Clock
 from pipeline.config import Config
-from pipeline.loop import Clock
 from pipeline.protocols import PROTOCOLS
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
