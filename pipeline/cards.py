@@ -55,7 +55,16 @@ class Card:
     each, only what fits one of the patterns `files` is fetched (none = all that can be read).
     Pictures are painted at the next `size_multiple` of pixels, with `steps` and `guidance` unless
     the config says otherwise; `base_guidance` is that of whole pictures from text alone, where it
-    differs. `note` is for whoever reads the file, and says where these figures are published.
+    differs.
+
+    `pflop` is the work of one picture at 1024 px in 10^15 operations, a multiplication and an
+    addition being two: of an editor a whole edit of `steps` steps, of a vision-language model one
+    question and its reply, of a segmenter one picture; of a detector one picture trained, forward
+    and backward, at 512 px, by the encoder of its recipe `paper`. It grows with the picture's area,
+    unless the model has a `fixed_size` of its own. 0 where nobody has reckoned it: no plan can be
+    made of it (pipeline/estimate.py), and nothing else depends on it.
+
+    `note` is for whoever reads the file, and says where these figures are published.
     """
 
     title: str
@@ -69,6 +78,8 @@ class Card:
     steps: int = 50
     guidance: float = 7.5
     base_guidance: float | None = None
+    pflop: float = 0.0
+    fixed_size: bool = False
     note: str = ""
 
     def folders(self, root: Path) -> tuple[Path, ...]:

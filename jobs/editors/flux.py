@@ -17,11 +17,12 @@ CARD = Card(
     steps=50,
     guidance=7.0,
     base_guidance=3.5,
+    pflop=3.74,
     note=(
         "Non-commercial weights. Guidance is distilled: one pass of the network a step. Both "
         "guidances are the defaults of diffusers' two Flux pipelines; the steps are those of the "
         "checkpoint's page on the hub (from memory; the pipelines' default is 28). Published in "
-        "bfloat16."
+        "bfloat16. `pflop`: from the layers' sizes, one pass a step."
     ),
 )
 

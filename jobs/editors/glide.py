@@ -23,12 +23,15 @@ CARD = Card(
     licence="MIT",
     steps=100,
     guidance=5.0,
+    pflop=0.07,
+    fixed_size=True,
     note=(
         "No hub repository: `python -m jobs.editors.glide_convert` makes the folder out of the "
         "published files. It has unet/, scheduler/, text/, tokenizer/ and, for the step from 64 to "
         "256 pixels, the same again in upsampler/ (without it the edit is enlarged by "
         "interpolation). Pictures from text alone are edits of a blank under a full mask. Steps "
-        "and guidance are those of the publication's notebooks (from memory)."
+        "and guidance are those of the publication's notebooks (from memory). `pflop`: the "
+        "published multiplications of both stages, at their own sizes."
     ),
 )
 

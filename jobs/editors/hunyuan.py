@@ -22,10 +22,11 @@ CARD = Card(
     size_multiple=16,
     steps=50,
     guidance=5.0,
+    pflop=1.44,
     note=(
         "The licence excludes some territories. No inpainting weights exist: latents are blended. "
         "Steps and guidance are the defaults of diffusers' HunyuanDiTPipeline; the scheduler is "
-        "the checkpoint's own."
+        "the checkpoint's own. `pflop`: from the layers' sizes, two passes a step."
     ),
 )
 

@@ -22,10 +22,11 @@ CARD = Card(
     size_multiple=8,
     steps=50,
     guidance=5.0,
+    pflop=0.62,
     note=(
         "Repaints by blending latents; an inpainting UNet of nine channels works as well. Steps "
         "and guidance are the defaults of diffusers' KolorsPipeline: the library has none for "
-        "edits. The scheduler is the checkpoint's own."
+        "edits. The scheduler is the checkpoint's own. `pflop`: SDXL's, whose UNet it has."
     ),
 )
 

@@ -18,11 +18,13 @@ CARD = Card(
     size_multiple=8,
     steps=50,
     guidance=7.5,
+    pflop=0.44,
     note=(
         "The repositories of stabilityai were withdrawn in November 2025; these are mirrors. "
         "Trained at 512 pixels; the paper edits at 1024. Steps and guidance are the defaults of "
         "diffusers' Stable Diffusion pipelines, for edits and whole pictures alike; the schedulers "
-        "are the checkpoints' own."
+        "are the checkpoints' own. `pflop`: the UNet's published multiplications, scaled to "
+        "1024 px."
     ),
 )
 

@@ -16,11 +16,12 @@ CARD = Card(
     size_multiple=16,
     steps=40,
     guidance=4.5,
+    pflop=0.92,
     note=(
         "The licence limits commercial use; accept it on the hub before downloading. Steps and "
         "guidance are those of the medium checkpoint's page on the hub (from memory); the defaults "
         "of diffusers' pipelines (28 steps, for edits 50, and 7.0) are Stable Diffusion 3's. The "
-        "scheduler is the checkpoint's own."
+        "scheduler is the checkpoint's own. `pflop`: from the layers' sizes, two passes a step."
     ),
 )
 

@@ -16,11 +16,13 @@ CARD = Card(
     steps=50,
     guidance=7.5,
     base_guidance=5.0,
+    pflop=0.62,
     note=(
         "The base UNet repaints by blending latents, so that its LoRA adapters fit; an inpainting "
         "checkpoint (nine input channels) put into the same folder works as well. Steps and both "
         "guidances are the defaults of diffusers' two SDXL pipelines; the scheduler is the "
-        "checkpoint's own. The autoencoder overflows in float16 and stays in float32."
+        "checkpoint's own. The autoencoder overflows in float16 and stays in float32. `pflop`: the "
+        "UNet's published multiplications, two passes a step."
     ),
 )
 

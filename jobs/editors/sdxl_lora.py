@@ -21,10 +21,11 @@ CARD = Card(
     size_multiple=8,
     steps=8,
     guidance=0.0,
+    pflop=0.07,
     note=(
         "The adapter is made for the base UNet of four channels. Steps, the "
         "scheduler and no guidance are as its authors use it (from memory; their adapter for "
-        "guidance is another file)."
+        "guidance is another file). `pflop`: as SDXL's, one pass a step."
     ),
 )
 

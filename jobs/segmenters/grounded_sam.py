@@ -24,9 +24,12 @@ CARD = Card(
     image="editor",
     gpu_gib=16,
     repos=("IDEA-Research/grounding-dino-base", "facebook/sam-vit-huge"),
+    pflop=0.0083,
+    fixed_size=True,
     note=(
         "Both by the transformers library, from safetensors; the original packages of "
-        "GroundingDINO do not work beside diffusers, and publish pickles."
+        "GroundingDINO do not work beside diffusers, and publish pickles. `pflop`: published "
+        "multiplications at the sizes that they scale every picture to."
     ),
 )
 

@@ -41,6 +41,15 @@ def test_every_detectors_card_has_the_weights_of_its_papers_recipe(name: str) ->
     facts = cards.card("detectors", name)
     assert cards.encoder(name, Detector()).repos == facts.repos and len(facts.repos) == 1
     assert facts.image == "train" and facts.licence and facts.gpu_gib
+    assert 0 < facts.pflop < 0.01 and "`pflop`" in facts.note
+
+
+@pytest.mark.parametrize("role", ["vlms", "segmenters"])
+def test_every_other_card_with_weights_says_what_it_computes(role: cards.Role) -> None:
+    found = {name: cards.card(role, name) for name in cards.known(role)}
+    assert any(facts.repos for facts in found.values())
+    for facts in found.values():
+        assert (facts.pflop > 0) == bool(facts.repos) == ("`pflop`" in facts.note)
 
 
 def test_the_models_of_a_config_are_those_with_weights(standin: Config) -> None:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 REPOS = deeplabv3plus.REPOS
 CARD = Card(
-    title="CNNSpot", image="train", gpu_gib=24, repos=(REPOS["resnet50"],), licence="BSD-3-Clause"
-)
+    title="CNNSpot", image="train", gpu_gib=24, repos=(REPOS["resnet50"],), licence="BSD-3-Clause",
+    pflop=0.000127, note="`pflop` is counted by torch's FlopCounterMode at 224 px, and scaled",
+)  # fmt: skip
 TASKS: tuple[Task, ...] = ("image",)
 
 #: Steps of an epoch over the paper's 24,000 edited and 24,000 real pictures: the repository

@@ -27,7 +27,8 @@ REPO = "timm/vgg16.tv_in1k"
 REPOS = {"vgg16": REPO, "vgg16-unscaled": REPO, "tiny": ""}  # the last is for tests
 CARD = Card(
     title="FCN-8s", image="train", gpu_gib=24, repos=(REPO,), licence="BSD-3-Clause",
-    note="the paper trained it on a GPU of 24 GiB",
+    pflop=0.000813,
+    note="the paper trained it on a GPU of 24 GiB; `pflop` is counted by torch's FlopCounterMode",
 )  # fmt: skip
 TASKS: tuple[Task, ...] = ("binary", "semantic")
 RECIPES = {

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 REPOS = {"mit_b2": "smp-hub/mit_b2.imagenet", "mit_b0": "smp-hub/mit_b0.imagenet"}
 CARD = Card(
     title="SegFormer", image="train", gpu_gib=24, repos=(REPOS["mit_b2"],),
-    licence="NVIDIA Source Code License for SegFormer (non-commercial)",
+    licence="NVIDIA Source Code License for SegFormer (non-commercial)", pflop=0.000363,
+    note="`pflop` is three times what torch's FlopCounterMode counts of a forward pass: it counts "
+    "too much of the gradients of convolutions in groups",
 )  # fmt: skip
 TASKS: tuple[Task, ...] = ("binary", "semantic")
 #: The decoder's channels, by encoder (table 6 of that paper).

@@ -25,8 +25,10 @@ REPOS = {
     "tiny": "",  # for tests
 }
 CARD = Card(
-    title="UniversalFakeDet", image="train", gpu_gib=24, note="only the linear layer learns",
-    repos=(REPOS["vit_large_patch14_clip_224"],), licence="Apache-2.0",
+    title="UniversalFakeDet", image="train", gpu_gib=24,
+    repos=(REPOS["vit_large_patch14_clip_224"],), licence="Apache-2.0", pflop=0.000847,
+    note="only the linear layer learns; `pflop` is counted by torch's FlopCounterMode at 224 px, "
+    "forward alone, and scaled",
 )  # fmt: skip
 TASKS: tuple[Task, ...] = ("image",)
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))

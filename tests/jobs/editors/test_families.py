@@ -89,13 +89,14 @@ def test_a_card_says_what_it_is(family: str) -> None:
 def test_a_card_of_weights_says_what_they_need(family: str) -> None:
     facts = card("editors", family)
     assert facts.image == "editor" and facts.gpu_gib > 0
+    assert 0 < facts.pflop < 100 and "`pflop`" in facts.note, "say where the figure is from"
     assert len({path.name for path in facts.folders(Path("/"))}) == len(facts.repos)
 
 
 @pytest.mark.parametrize("family", CLASSICAL)
 def test_a_card_without_weights_asks_for_nothing(family: str) -> None:
     facts = card("editors", family)
-    assert (facts.image, facts.gpu_gib, facts.gated) == ("base", 0, False)
+    assert (facts.image, facts.gpu_gib, facts.gated, facts.pflop) == ("base", 0, False, 0)
 
 
 @every
