@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 
 from pydantic import Field
 
 from pipeline.documents import FILTERED, Doc
+
+#: How a sealed manifest ends: with the digest of all that stands before.
+MARK = b',"check":"'
 
 
 class Member(Doc):
@@ -81,3 +85,21 @@ class Manifest(Doc):
         known = set(declined) <= set(self.ids_in)
         total = outcomes["out"] + outcomes["filtered"] + outcomes["quarantined"]
         return unique and known and outcomes["in"] == total
+
+
+def sealed(manifest: Manifest) -> bytes:
+    """The bytes of a manifest's file: JSON whose last key is the digest of what stands before."""
+    body = manifest.model_dump_json().encode()[:-1]
+    return body + MARK + _digest(body) + b'"}'
+
+
+def unsealed(data: bytes) -> bytes:
+    """The manifest's JSON in a file's bytes; ValueError if a single bit differs."""
+    body, mark, end = data.rpartition(MARK)
+    if not mark or end != _digest(body) + b'"}':
+        raise ValueError("it does not match its own digest")
+    return body + b"}"
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:32].encode()

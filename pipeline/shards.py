@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from pipeline import codecs, disk
 from pipeline.errors import CorruptData, NotReady
-from pipeline.manifest import Manifest, Member
+from pipeline.manifest import Manifest, Member, unsealed
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,13 @@ class RunFolder:
 def _parsed(path: Path, *version: int) -> Manifest:
     """A manifest is read once and asked often; `version` notices a file that was tampered with."""
     try:
-        return Manifest.model_validate_json(disk.read(path))
+        return Manifest.model_validate_json(unsealed(disk.read(path)))
     except IsADirectoryError:
         what = "it is a folder"
     except ValidationError as error:
         what = f"{error.error_count()} errors"
+    except ValueError as error:
+        what = str(error)
     raise CorruptData(f"{path} is not a manifest ({what}): delete it, then run the same command "
                       "again to have it made again")  # fmt: skip
 

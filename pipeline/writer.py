@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline import disk
 from pipeline.errors import CorruptData, PalimpsestError, TransientError
-from pipeline.manifest import Attempt, Manifest, Member, Rejected
+from pipeline.manifest import Attempt, Manifest, Member, Rejected, sealed
 from pipeline.shards import RunFolder
 from pipeline.spool import Journal, Spool, remove, tidy
 
@@ -148,7 +148,7 @@ class Writer:
             disk.system.sync_folder(tar.parent)
             disk.link_once(
                 self.run.manifest_path(self.dataset, self.shard),
-                manifest.model_dump_json().encode(),
+                sealed(manifest),
             )
         except IsADirectoryError:
             raise CorruptData(f"{tar} is a folder where a tar belongs: delete it, then run the "
@@ -166,4 +166,4 @@ class Writer:
         """What was not committed, without its tar: whoever asks why two attempts differ finds the
         digest of each member."""
         name = f"{manifest.tar.removesuffix('.tar')}.json"
-        disk.replace(self.run.diverged / self.dataset / name, manifest.model_dump_json().encode())
+        disk.replace(self.run.diverged / self.dataset / name, sealed(manifest))

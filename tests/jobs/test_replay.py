@@ -23,7 +23,7 @@ from pipeline.config import Config
 from pipeline.dag import checked
 from pipeline.documents import Edit, History, Plan, Prompt, Regions, Sample, Score, Source
 from pipeline.documents import Turn as Step
-from pipeline.manifest import Manifest
+from pipeline.manifest import Manifest, sealed
 from pipeline.records import Edited, Reject, ToEdit, ToReplay
 from pipeline.shards import Row, RunFolder, join
 from pipeline.stage import Stage
@@ -278,7 +278,7 @@ def test_the_audit_agrees_and_sees_a_sample_that_was_left_out(
     records = {key: found for key, found in full.records.items() if key != lost}
     short = full.model_copy(update={"ids_in": full.ids_in[1:], "records": records})
     path.unlink()
-    path.write_text(short.model_dump_json())
+    path.write_bytes(sealed(short))
     (fault,) = audit(replayed.path, names).faults
     assert f"{full.dataset} shard {full.shard:05d} lost 1 samples" in fault and lost in fault
     path.unlink()

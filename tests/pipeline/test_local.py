@@ -21,6 +21,7 @@ from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import Sample
 from pipeline.errors import OK, Stopped
+from pipeline.manifest import Manifest, sealed, unsealed
 from pipeline.shards import RunFolder, join
 
 ROOT = Path(__file__).parents[2]
@@ -117,11 +118,11 @@ def test_the_audit_finds_a_committed_file_that_vanished(copy: RunFolder, dataset
 def test_the_audit_finds_a_lost_sample(copy: RunFolder, dataset: str) -> None:
     """A manifest that adds up and yet answers for one sample too few."""
     path = copy.manifest_path(dataset, 0)
-    manifest = json.loads(path.read_bytes())
+    manifest = json.loads(unsealed(path.read_bytes()))
     lost = next(iter(manifest["records"]))
     manifest["ids_in"].remove(lost)
     del manifest["records"][lost]
-    path.write_text(json.dumps(manifest))
+    path.write_bytes(sealed(Manifest.model_validate(manifest)))
     found = audit.audit(copy.path)
     assert found.exit_code == 78
     assert any(f"{dataset} shard 00000 lost 1 samples" in fault for fault in found.faults)
@@ -129,9 +130,9 @@ def test_the_audit_finds_a_lost_sample(copy: RunFolder, dataset: str) -> None:
 
 def test_the_audit_finds_bytes_that_were_swapped_under_a_child(copy: RunFolder) -> None:
     path = copy.manifest_path("plan", 0)
-    manifest = json.loads(path.read_bytes())
+    manifest = json.loads(unsealed(path.read_bytes()))
     manifest["sha256"] = "0" * 64
-    path.write_text(json.dumps(manifest))
+    path.write_bytes(sealed(Manifest.model_validate(manifest)))
     found = audit.audit(copy.path)
     assert any("from other bytes of plan" in fault for fault in found.faults)
 

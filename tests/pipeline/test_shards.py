@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.batches import members
 from pipeline.documents import History, Source
 from pipeline.errors import CorruptData, NotReady, PalimpsestError, TransientError
-from pipeline.manifest import Manifest, Rejected
+from pipeline.manifest import Manifest, Rejected, unsealed
 from pipeline.records import Edited, Generated, Sourced, ToPropose
 from pipeline.shards import RunFolder, join
 from pipeline.writer import Writer
@@ -276,3 +276,18 @@ def test_the_manifest_says_where_each_member_lies(run: RunFolder) -> None:
 def test_generated_records_hold_only_what_they_have() -> None:
     names = [name for name, _ in members(Generated(np.zeros((4, 4, 3), np.uint8)))]
     assert names == ["image.png"]
+
+
+def test_every_flipped_bit_of_a_manifest_is_noticed(run: RunFolder) -> None:
+    write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    path = run.manifest_path("edit", 0)
+    good = path.read_bytes()
+    assert json.loads(good)["dataset"] == "edit"  # plain JSON all the same
+    for place in range(len(good)):
+        for bit in range(8):
+            bad = good[:place] + bytes([good[place] ^ 1 << bit]) + good[place + 1 :]
+            with pytest.raises(ValueError, match="its own digest"):
+                unsealed(bad)
+    for end in range(len(good)):
+        with pytest.raises(ValueError, match="its own digest"):
+            unsealed(good[:end])
