@@ -96,12 +96,18 @@ class RunFolder:
         them stands; where it does not (another GPU), the audit names what is made from others."""
         beside = self.manifest_path(manifest.dataset, manifest.shard).name
         return CorruptData(f"{what}: delete it and {beside} beside it, then run the same command "
-                           "again to have both made again")  # fmt: skip
+                           "again to have both made again", (manifest.dataset, manifest.shard)
+                           )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _parsed(path: Path, *version: int) -> Manifest:
     """A manifest is read once and asked often; `version` notices a file that was tampered with."""
+    return parsed(path)
+
+
+def parsed(path: Path) -> Manifest:
+    """The manifest in a file, for whoever does not want it kept. `CorruptData` if it is damaged."""
     try:
         return Manifest.model_validate_json(unsealed(disk.read(path)))
     except IsADirectoryError:
