@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
+from pipeline import live
 from pipeline.code import ROOT
 from pipeline.errors import BUG, TRANSIENT, guard
 from pipeline.stage import Stage
@@ -65,11 +66,12 @@ def _end_with_executor() -> None:
     os._exit(TRANSIENT)
 
 
-def _enter(module: str, argv: list[str], log: str, progress: str) -> None:
+def _enter(module: str, argv: list[str], log: str, progress: str, metrics: str) -> None:
     """In the forked process: send all output to the log and run the stage's main."""
     die_with_parent()
     threading.Thread(target=_end_with_executor, daemon=True).start()
     os.environ["ARGO_PROGRESS_FILE"] = progress
+    live.write_to(metrics)
 
     def main(argv: list[str]) -> int:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -116,13 +118,12 @@ class Child:
         self, module: str, argv: list[str], preload: Sequence[str]
     ) -> multiprocessing.process.BaseProcess:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["pipeline.tied", *preload])
+        context.set_forkserver_preload(["pipeline.tied", "prometheus_client", *preload])
         resource_tracker.ensure_running()  # by itself, as it unblocks what is blocked below
         with _uninterrupted():
             forkserver.ensure_running()
-        process = context.Process(
-            target=_enter, args=(module, argv, str(self.log), str(self._progress))
-        )
+        files = (str(self.log), str(self._progress), os.environ.get(live.FOLDER, ""))
+        process = context.Process(target=_enter, args=(module, argv, *files))
         process.start()
         return process
 

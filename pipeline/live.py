@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
 
 PORT = "PALIMPSEST_METRICS_PORT"
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _endpoint: Endpoint | None = None
 
 
@@ -32,12 +33,24 @@ _endpoint: Endpoint | None = None
 def _made(metric: Metric) -> Any:
     import prometheus_client as prometheus
 
+    prometheus.disable_created_metrics()  # half of all series, and nobody reads them
     if metric.kind == "counter":
         return prometheus.Counter(metric.name, metric.help, metric.labels)
     if metric.kind == "histogram":
         return prometheus.Histogram(metric.name, metric.help, metric.labels, buckets=SECONDS)
     mode: Any = "livemostrecent" if metric.lives else "mostrecent"
     return prometheus.Gauge(metric.name, metric.help, metric.labels, multiprocess_mode=mode)
+
+
+def write_to(folder: str) -> None:
+    """In a new process, before it has a metric: write them into `folder`, or nowhere (""). Of the
+    environment the library takes notice when it is imported, which in a forked process is past."""
+    from prometheus_client import values
+
+    os.environ.pop(FOLDER, None)
+    if folder:
+        os.environ[FOLDER] = folder
+    values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue
 
 
 def counter(metric: Metric, *labels: str) -> Counter:

@@ -11,12 +11,13 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from pipeline import audit, live, publish, runs, summary
+from pipeline import audit, live, local_metrics, publish, runs, summary
 from pipeline.child import Child, preloads, stop
 from pipeline.config import Config
 from pipeline.dag import checked
@@ -63,12 +64,20 @@ def run(
     """Run or resume, up to the stage `until`; prints a live bar, then where the results lie.
     Returns an exit code."""
     stages = needed(checked(config), until)
+    with local_metrics.served(metrics_port, out) as ended:
+        return _run(config, photos, out, stages, until, ended)
+
+
+def _run(
+    config: Config, photos: Path | None, out: Path, stages: tuple[Stage, ...], until: str,
+    ended: Callable[[], None],
+) -> int:  # fmt: skip
     started = time.monotonic()
     runs.claim(photos, out)
     with runs.lock(out):
         config, folder = runs.begin(config, photos, out)
         runs.sweep(folder)
-        code, computed = Executor(stages, config, folder).run()
+        code, computed = Executor(stages, config, folder, ended).run()
         if code != OK:
             if folder.committed("index", 0):  # a detector failed; the dataset is whole
                 publish.dataset(folder, config)
@@ -94,7 +103,12 @@ def needed(stages: tuple[Stage, ...], until: str) -> tuple[Stage, ...]:
 
 
 class Executor:
-    def __init__(self, stages: tuple[Stage, ...], config: Config, folder: RunFolder) -> None:
+    """`ended` is called whenever a process has ended."""
+
+    def __init__(
+        self, stages: tuple[Stage, ...], config: Config, folder: RunFolder,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.stages = {stage.name: stage for stage in stages}
         self.config, self.folder = config, folder
         self.graph = tasks(stages, config)
@@ -102,6 +116,7 @@ class Executor:
         self.failures: Counter[Task] = Counter()
         self.running: dict[Task, Child] = {}
         self.preload: list[str] = []
+        self.ended = ended
         os.environ.pop(live.PORT, None)  # of a pod; a hundred processes cannot share it
 
     def done(self, task: Task) -> bool:
@@ -138,6 +153,7 @@ class Executor:
             view.show({str(task): child.share() for task, child in running.items()})
             for task, child in self._ended(running):
                 del running[task]
+                self.ended()
                 if child.exitcode == OK and self.done(task):
                     computed += 1
                     view.finished(str(task), child.seconds)

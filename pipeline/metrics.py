@@ -103,7 +103,7 @@ RUN_FINISHED = Metric("palimpsest_run_finished_samples_total", "counter",
                       ("run", "fate"))  # fmt: skip
 RUN_SECONDS = Metric("palimpsest_run_device_seconds_total", "counter",
                      "Seconds that committed attempts, and killed ones whose batches they took "
-                    "over, held a device, cpu or gpu.",
+                     "over, held a device, cpu or gpu.",
                      ("run", "stage", "family", "device"))  # fmt: skip
 RUN_PHASES = Metric("palimpsest_run_phase_seconds_total", "counter",
                     "Seconds of committed attempts by phase.",
