@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline import dag, edits, events
+from pipeline import dag, edits, events, progress
 from pipeline.audit import Audit, audit, dataset_digest
 from pipeline.balance import Tally
 from pipeline.clock import Clock
@@ -177,12 +177,14 @@ def index(here: Context, clock: Clock) -> tuple[Indexed, dict[str, str]]:
 def main(argv: list[str]) -> int:
     here = context("jobs.index", argv)
     if here.run.committed("index", 0):
+        progress.nothing_to_do(here)
         return 0
     clock = Clock(Meter(here))
     indexed, parents = index(here, clock)
-    publish(here, {"index": indexed}, ["index"], parents, clock)
     events.say("indexed", "{samples}, dataset digest {digest}",
-               samples=indexed.index.samples, digest=indexed.index.digest)  # fmt: skip
+               samples=events.Numbers(indexed.index.samples),
+               digest=indexed.index.digest)  # fmt: skip
+    publish(here, {"index": indexed}, ["index"], parents, clock)
     return 0
 
 

@@ -55,7 +55,7 @@ def salvage(
             writer.batch_done(keys, saved.rejected, saved.seconds)
         rejected += saved.rejected
         clock.taken_over(len(keys), saved.seconds)
-        progress.advance(len(keys))
+        progress.taken_over(len(keys))
         left.pop(0)
     writer.supersede()
     return left, rejected

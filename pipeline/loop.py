@@ -14,7 +14,7 @@ from pipeline.clock import Clock
 from pipeline.errors import PalimpsestError
 from pipeline.manifest import Manifest
 from pipeline.meter import Meter
-from pipeline.progress import Progress, committed
+from pipeline.progress import Progress, committed, finished
 from pipeline.seeds import SCHEME
 from pipeline.shards import Joined, Row, join
 from pipeline.spool import Spool
@@ -97,4 +97,5 @@ def publish(
     meter = Meter(context)
     meter.shard_done(manifest, writer.diverged)
     meter.finished()
+    finished(context, manifest.counts(), 1, manifest.attempt.seconds)
     return manifest

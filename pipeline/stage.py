@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
-from pipeline import events, meter
+from pipeline import events, meter, progress
 from pipeline.config import Config, read
 from pipeline.errors import ConfigError, InputError
 from pipeline.records import Reject
@@ -171,8 +171,7 @@ def context(module: str, argv: list[str]) -> Context:
             found = Context(RunFolder(args.run), config, stage, (k, n), args)
             events.speak_for(events.who(found), config.local.logs)
             meter.begun(found)
-            events.say("stage-started", "started: {shards} shards of {folder}",
-                       shards=len(found.shards), folder=str(args.run))  # fmt: skip
+            progress.begun(found)
             return found
     asked = " ".join([module, *(f"{name} {value}" for name, value in who.items())])
     raise ConfigError(f"the run in {args.run} has no stage {asked}: see its config.yaml")

@@ -1,7 +1,5 @@
-"""How far a long loop over pictures has come: a bar in a terminal, elsewhere a line now and then.
-
-`N/M` goes to `ARGO_PROGRESS_FILE` too, for whoever watches a pod.
-"""
+"""How far a long loop over pictures has come: a bar in a terminal, elsewhere a line a minute and
+`N/M` for whoever watches."""
 
 from __future__ import annotations
 
@@ -12,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pipeline import events, meter
-
-SAY_EVERY = 5.0  # seconds
+from pipeline.events import Span
+from pipeline.pulse import EVERY, Pulse, Told
 
 
 @contextmanager
@@ -39,25 +37,24 @@ def counting(what: str, total: int, unit: str = "pictures") -> Iterator[Callable
 
 
 class _Lines:
-    """Says a line every few seconds, none of a loop that takes less."""
+    """Says a line every `EVERY` seconds, none of a loop that takes less."""
 
     def __init__(self, what: str, total: int, unit: str) -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, 0
-        self._begun = self._said = time.monotonic()
+        self._begun, self._pulse = time.monotonic(), Pulse(EVERY)
+        self._told = Told()
 
     def __call__(self, more: int) -> None:
         meter.goes_on()
         self.done += more
-        now = time.monotonic()
-        if now - self._said < SAY_EVERY:
+        if os.environ.get("RANK", "0") == "0":
+            self._told.tell(self.done, self.total, self.done, force=self.done == self.total)
+        if not self._pulse.due() or self.done == self.total:
             return
-        self._said = now
-        left = (now - self._begun) / max(self.done, 1) * (self.total - self.done)
+        each = (time.monotonic() - self._begun) / max(self.done, 1)
         events.say(
-            "progress", "{what}: {done}/{total} {unit}, {seconds_to_go:.0f} s to go",
-            what=self.what, done=self.done, total=self.total, unit=self.unit,
-            seconds_to_go=round(left, 1),
+            "progress", "{what}: {done} of {total} {unit}, {samples_per_second:.3g}/s, "
+            "{seconds_to_go:span} to go", what=self.what, done=self.done, total=self.total,
+            unit=self.unit, samples_per_second=round(1 / max(each, 1e-9), 3),
+            seconds_to_go=Span(round(each * (self.total - self.done), 1)),
         )  # fmt: skip
-        if path := os.environ.get("ARGO_PROGRESS_FILE"):
-            with open(path, "w") as out:
-                out.write(f"{self.done}/{self.total}\n")

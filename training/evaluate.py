@@ -16,11 +16,12 @@ import hashlib
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import events, stage
+from pipeline import events, progress, stage
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.documents import Curve, Metrics, Scores
 from pipeline.errors import InputError, guard
+from pipeline.events import Figures
 from pipeline.loop import publish
 from pipeline.meter import Meter
 from pipeline.protocols import ALL, Trial
@@ -43,7 +44,7 @@ OF_BASES, KEPT = ("table6", "classifiers"), "table2"
 def main(argv: list[str]) -> int:
     context = stage.context("training.evaluate", argv)
     if context.run.committed(context.stage.name, 0):
-        events.say("already-committed", "already committed")
+        progress.nothing_to_do(context)
         return 0
     return run(context)
 
@@ -60,12 +61,12 @@ def run(context: Context) -> int:
         rows, kept = score(context, protocol, predictor, views, wanted)
     records = {key: Evaluated(prediction=labels) for key, labels in kept.items()}
     records["scores"] = Evaluated(scores=Scores(rows=tuple(rows)))
-    publish(context, records, sorted(kept) or ["scores"], views.parents | parents, clock, digest)
     for one in rows:
         said = {name: round(figure.value, 4) for name, figure in one.figures.items()
                 if figure.value is not None}  # fmt: skip
         events.say("scored", "{condition} ({samples} pictures): {figures}",
-                   condition=one.condition, samples=one.samples, figures=said)  # fmt: skip
+                   condition=one.condition, samples=one.samples, figures=Figures(said))  # fmt: skip
+    publish(context, records, sorted(kept) or ["scores"], views.parents | parents, clock, digest)
     return 0
 
 

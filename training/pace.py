@@ -1,19 +1,21 @@
-"""What a training run says while it works: a bar in a terminal, elsewhere a line now and then, and
-`N/M` for whoever watches."""
+"""What a training run says while it works: a bar in a terminal, elsewhere lines that grow rarer (60
+an hour), and `N/M` for whoever watches."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from pipeline import events
+from pipeline.events import Span
+from pipeline.pulse import Pulse, Told
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-SAY_EVERY = 5.0  # seconds
+#: Seconds until the second line; each further wait is twice as long, up to a minute.
+FIRST = 5.0
 TEXT = "step {step}/{steps}, loss {loss:.4f}, {samples_per_second:.1f} img/s, "
 
 
@@ -29,8 +31,8 @@ class Pace:
     def begin(self, step: int, seconds: float, waited: float) -> None:
         """The clock runs from here; `step` steps and `seconds` were done before."""
         self._first, self.seconds, self.waited = step, seconds, waited
-        self._begun = self._said = self._step = time.monotonic()
-        self._since = waited
+        self._begun = self._step = time.monotonic()
+        self._since, self._pulse, self._told = waited, Pulse(FIRST), Told()
 
     def elapsed(self) -> float:
         return self.seconds + time.monotonic() - self._begun
@@ -40,14 +42,16 @@ class Pace:
             events.say("note", "{note}", note=text)
 
     def tell(self, step: int, loss: float) -> dict[str, float]:
-        """After each step; speaks at the first, at the last and every few seconds. Returns what is
-        worth drawing of this step."""
+        """After each step; speaks at the first of this process, at the last and now and then.
+        Returns what is worth drawing of this step."""
         now = time.monotonic()
         took, waited = max(now - self._step, 1e-9), self.waited - self._since
         self._step, self._since = now, self.waited
-        if self.speaks and (now - self._said >= SAY_EVERY or step in (1, self.steps)):
-            self._said = now
-            self._say(step, loss, (now - self._begun) / max(step - self._first, 1))
+        if self.speaks:
+            done, last = step - self._first, step == self.steps
+            self._told.tell(step, self.steps, done * self.batch, force=last)
+            if self._pulse.due() or done == 1 or last:
+                self._say(step, loss, (now - self._begun) / max(done, 1))
         if self._bar is not None:
             self._bar[0].update(self._bar[1], completed=step, description=f"loss {loss:.4f}")
         return {"images_per_second": self.batch / took, "data_wait": min(waited / took, 1.0)}
@@ -55,13 +59,10 @@ class Pace:
     def _say(self, step: int, loss: float, each: float) -> None:
         if self._bar is None:
             events.say(
-                "step", TEXT + "{seconds_to_go:.0f} s to go", step=step, steps=self.steps,
+                "step", TEXT + "{seconds_to_go:span} to go", step=step, steps=self.steps,
                 loss=loss, samples_per_second=round(self.batch / each, 3),
-                seconds_to_go=round(each * (self.steps - step), 1),
+                seconds_to_go=Span(round(each * (self.steps - step), 1)),
             )  # fmt: skip
-        if path := os.environ.get("ARGO_PROGRESS_FILE"):
-            with open(path, "w") as out:
-                out.write(f"{step}/{self.steps}\n")
 
     def __enter__(self) -> Pace:
         """From here on there is a bar if a person looks."""

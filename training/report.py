@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import events
+from pipeline import events, progress
 from pipeline.errors import guard
 from pipeline.stage import context, read_run
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     here = context("training.report", argv)
     if here.run.committed(here.stage.name, 0):
-        events.say("already-committed", "already committed")
+        progress.nothing_to_do(here)
         return 0
     from pipeline.clock import Clock
     from pipeline.loop import publish
@@ -48,8 +48,9 @@ def main(argv: list[str]) -> int:
         for shard in range(here.config.shards if dataset.startswith("assemble-") else 1):
             library.join(dataset, shard)
     html, text = both(library, clock)
+    events.say("page-written", "report.html has {megabytes:.1f} MB",
+               megabytes=round(len(html.encode()) / 1e6, 3))  # fmt: skip
     publish(here, {"report": Reported(html, text)}, ["report"], library.parents, clock)
-    events.say("page-written", "{megabytes:.1f} MB", megabytes=round(len(html.encode()) / 1e6, 3))
     return 0
 
 

@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 
-from pipeline import events, stage
+from pipeline import progress, stage
 from pipeline.clock import Clock
 from pipeline.documents import Check, Curve
 from pipeline.errors import PermanentError, guard
@@ -33,7 +33,7 @@ from training.loop import Best, Training
 def main(argv: list[str]) -> int:
     context = stage.context("training.train", argv)
     if context.run.committed(context.stage.name, 0):
-        events.say("already-committed", "already committed")
+        progress.nothing_to_do(context)
         return 0
     try:
         return run(context)

@@ -287,11 +287,11 @@ def test_a_long_fill_says_how_far_it_is(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, config = runs.make()
-    monkeypatch.setattr("training.counting.SAY_EVERY", 0.0)
+    monkeypatch.setattr("training.counting.EVERY", 0.0)
     monkeypatch.setenv("ARGO_PROGRESS_FILE", str(run.path / "progress"))
     folder = open_cache(run, config, "train", 32).folder
     said = capsys.readouterr().out
     assert f"fills {folder.name} with 6 pictures of 32 px" in said
-    assert "resizing train: 3/6 pictures, " in said
+    assert "resizing train: 3 of 6 pictures, " in said
     assert (run.path / "progress").read_text() == "6/6\n"
     assert json.loads((folder / "index.json").read_text())["resampler"] == cache.RESAMPLER

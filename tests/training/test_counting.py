@@ -35,16 +35,17 @@ def test_a_bar_in_a_terminal_of_the_first_rank_alone(
     assert capsys.readouterr().out == ""
 
 
-def test_elsewhere_a_line_every_few_seconds(
+def test_elsewhere_a_line_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
     monkeypatch.setattr(counting.time, "monotonic", lambda: now[0])
     with counting.counting("resizing val", 100) as told:
         for _ in range(12):
-            now[0] += 1
+            now[0] += 12
             told(2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("val: ")[1] for line in lines] == [
-        "10/100 pictures, 45 s to go", "20/100 pictures, 40 s to go",
+        "10 of 100 pictures, 0.167/s, 9 min 00 s to go",
+        "20 of 100 pictures, 0.167/s, 8 min 00 s to go",
     ]  # fmt: skip

@@ -214,7 +214,7 @@ def test_a_stage_that_was_committed_is_not_scored_again(
     _, first = scored(made[0], "table2", args)
     _, again = scored(made[0], "table2", args)
     assert first == again
-    assert "already committed" in capsys.readouterr().out
+    assert "1 skipped (committed before)" in capsys.readouterr().out
 
 
 def test_scoring_anew_gives_the_same_bytes(made: tuple[RunFolder, Config]) -> None:

@@ -231,7 +231,7 @@ def test_a_committed_report_is_left_alone_and_costs_nothing(run: Path) -> None:
         [sys.executable, "-c", code, "--run", str(run)], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "already committed" in done.stdout
+    assert "1 skipped (committed before)" in done.stdout
     assert manifest.read_bytes() == before
 
 
