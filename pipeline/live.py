@@ -33,7 +33,8 @@ _endpoint: Endpoint | None = None
 def _made(metric: Metric) -> Any:
     import prometheus_client as prometheus
 
-    prometheus.disable_created_metrics()  # half of all series, and nobody reads them
+    # They are half of all series, and nobody reads them.
+    prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
     if metric.kind == "counter":
         return prometheus.Counter(metric.name, metric.help, metric.labels)
     if metric.kind == "histogram":
@@ -50,7 +51,8 @@ def write_to(folder: str) -> None:
     os.environ.pop(FOLDER, None)
     if folder:
         os.environ[FOLDER] = folder
-    values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue
+    shared = values.MultiProcessValue  # files in FOLDER
+    values.ValueClass = shared() if folder else values.MutexValue  # type: ignore[no-untyped-call]
 
 
 def counter(metric: Metric, *labels: str) -> Counter:

@@ -72,7 +72,7 @@ class Processes:
         bury(self.folder)
         files = [str(path) for path in sorted(self.folder.glob("*.db")) if _size(path) >= HEAD]
         with suppress(FileNotFoundError):  # the run has just ended
-            yield from MultiProcessCollector.merge(files)
+            yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
 def bury(folder: Path) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pipeline.balance import Tally
-from pipeline.errors import PalimpsestError
+from pipeline.errors import CorruptData, PalimpsestError
 from pipeline.records import Planned, ToPlan
 from pipeline.run_metrics_read import Dataset, Version
 from pipeline.shards import Joined, Row, RunFolder, parsed
@@ -32,7 +32,7 @@ class Memo(Generic[Figures]):
 
     def __init__(self, read: Callable[[Dataset, int], Figures]) -> None:
         self.read = read
-        self._known: dict[tuple[str, int], tuple[Version, Figures]] = {}
+        self._known: dict[tuple[str, int], tuple[Version, Figures | None]] = {}
 
     def of(self, dataset: Dataset, shard: int) -> Figures | None:
         """None where the shard is not committed or cannot be read, which is said once."""
@@ -43,10 +43,13 @@ class Memo(Generic[Figures]):
         known = self._known.get(key)
         if known is None or known[0] != version:
             try:
-                known = self._known[key] = version, self.read(dataset, shard)
+                known = version, self.read(dataset, shard)
             except (PalimpsestError, OSError, ValueError, LookupError) as error:
                 dataset.warn(dataset.run.manifest_path(dataset.name, shard), error)
-                return None
+                known = version, None
+                if isinstance(error, OSError):
+                    return None  # a sick disk is asked again
+            self._known[key] = known
         return known[1]
 
 
@@ -77,8 +80,7 @@ class Facts:
         return _deficits(whole.shares()) if whole.planned else {}
 
     def _scored(self, dataset: Dataset, shard: int) -> dict[Scored, float]:
-        row = self._rows((dataset.name,), shard)["scores"]
-        said: Scores = row.get("scores", "Scores")
+        said: Scores = self._document(dataset, shard, "scores", "Scores")
         return {
             (one.protocol, one.condition, one.detector, one.task, one.subset, score): figure.value
             for one in said.rows
@@ -87,7 +89,7 @@ class Facts:
         }
 
     def _balance(self, dataset: Dataset, shard: int) -> dict[Drawn, float]:
-        said: IndexFacts = self._rows((dataset.name,), shard)["index"].get("index", "IndexFacts")
+        said: IndexFacts = self._document(dataset, shard, "index", "IndexFacts")
         return _deficits(said.balance)
 
     def _drawn(self, dataset: Dataset, shard: int) -> Counter[Drawn]:
@@ -98,6 +100,15 @@ class Facts:
                 item: ToPlan = row.read(ToPlan)
                 tally.plan(item.source, item.regions.regions, row.get("plan", "Plan"))
         return tally.planned
+
+    def _document(self, dataset: Dataset, shard: int, name: str, kind: str) -> Any:
+        """The document that lies under its own name."""
+        row = self._rows((dataset.name,), shard).get(name)
+        if row is None or (found := row.get(name, kind)) is None:
+            path = self.run.manifest_path(dataset.name, shard)
+            raise CorruptData(f"{path} has no {kind}: delete it, then run the same command again "
+                              "to have it made again")  # fmt: skip
+        return found
 
     def _rows(self, datasets: Iterable[str], shard: int) -> dict[str, Row]:
         paths = [self.run.manifest_path(name, shard) for name in datasets]
