@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from jobs.models_hub import download, there
-from pipeline import config, store
+from pipeline import config, events, store
 from pipeline.cards import Role, needed
 from pipeline.config import Config
 from pipeline.errors import ConfigError, InputError, guard
@@ -43,28 +43,54 @@ def main(argv: list[str]) -> int:
             continue
         if name not in names:
             raise ConfigError(f"--{key} {name}: the config has {', '.join(names)}")
-        for folder in ensure(chosen, role, name):
-            print(f"{name}: {folder}", flush=True)
+        family = {"family": name} if role == "editors" else {}
+        events.speak_for({"stage": f"fetch-{name}", **family}, chosen.local.logs)
+        events.say("stage-started", "started: {weights} weights of {model} below {folder}",
+                   model=name, weights=chosen.editing.weights,
+                   folder=chosen.editing.folder)  # fmt: skip
+        folders = ensure(chosen, role, name)
+        size = sum(one.bytes for path in folders
+                   for one in store.survey(path, hashed=False).files.values())  # fmt: skip
+        events.say("stage-finished", "finished: {gigabytes:.2f} GB in {folders}",
+                   gigabytes=round(size / 1e9, 3),
+                   folders=", ".join(map(str, folders)) or "no folder")  # fmt: skip
     return 0
 
 
 def ensure(chosen: Config, role: Role, name: str) -> list[Path]:
-    """The folders of a model's weights, each made if it is missing and locked if it is not."""
+    """The folders of a model's weights, each made if it is missing and locked if it is not; an
+    event says which of these was done."""
     root = Path(chosen.editing.folder).expanduser()
     facts = needed(chosen, role, name)
     if chosen.editing.weights == "tiny" and role != "detectors":
-        from jobs.tiny.cache import ensure as built
-
-        return [built(name, root)] if facts.repos else []
+        return [_built(name, root)] if facts.repos else []
     pairs = list(zip(facts.repos, facts.folders(root), strict=True))
     for repo, folder in pairs:
         if not there(folder):
             download(repo, folder, facts.files)
+            _said("weights-fetched", "fetched", folder)
         elif store.read(folder) is None:
             lock_as_it_is(folder)
+            _said("weights-locked", "there already, now locked", folder)
         else:
             store.check(folder, store.survey(folder, hashed=False))
+            _said("weights-there", "there already", folder)
     return [folder for _, folder in pairs]
+
+
+def _built(name: str, root: Path) -> Path:
+    """The folder of a model's tiny weights."""
+    from jobs.tiny.cache import VERSION
+    from jobs.tiny.cache import ensure as built
+
+    was = (root / VERSION / name).is_dir()
+    folder = built(name, root)
+    _said("weights-there" if was else "weights-built", "there already" if was else "built", folder)
+    return folder
+
+
+def _said(event: str, what: str, folder: Path) -> None:
+    events.say(event, f"{{folder}}: {what}", folder=str(folder))
 
 
 def lock_as_it_is(folder: Path) -> None:

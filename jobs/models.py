@@ -94,8 +94,7 @@ def fetch(chosen: Config) -> int:
     from jobs.fetch import ensure
 
     for role, name, _ in cards.used(chosen):
-        for folder in ensure(chosen, role, name):
-            print(f"{name}: {folder}", flush=True)
+        ensure(chosen, role, name)
     return OK
 
 

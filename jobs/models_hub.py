@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.models_files import wanted
-from pipeline import store
+from pipeline import events, store
 from pipeline.argo_pod import HUB_TOKEN
 from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
 from pipeline.store import Entry, Lock
@@ -77,7 +77,9 @@ def _download(
     exactly = [glob.escape(name) for name in pinned.files] if pinned else files
     mine = wanted(repo, names, exactly)
     total = sum(names[name] for name in mine)
-    print(f"{repo} at {(info.sha or '')[:12]}: {len(mine)} files, {total / 1e9:.2f} GB", flush=True)
+    events.say("download", "fetches {repo} at {commit}: {files} files, {gigabytes:.2f} GB",
+               repo=repo, commit=(info.sha or "")[:12], files=len(mine),
+               gigabytes=round(total / 1e9, 3))  # fmt: skip
     snapshot_download(
         repo, revision=info.sha, local_dir=partial, token=token(),
         allow_patterns=[glob.escape(name) for name in mine],

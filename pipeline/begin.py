@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import config, run_id, runs
+from pipeline import config, events, run_id, runs
 from pipeline.argo import dag_digest
 from pipeline.dag import checked
 from pipeline.errors import ConfigError, guard
@@ -28,6 +28,10 @@ def main(argv: list[str]) -> int:
     _, found, name = args.run.partition(RUNS)
     run_id.checked(name if found else args.run)
     chosen = config.read(args.config)
+    events.speak_for({"run": Path(args.run).name, "stage": "begin"}, chosen.local.logs)
+    events.say("stage-started", "started: the config {profile}, photographs from {photos}, into "
+               "{folder}", profile=chosen.profile, photos=str(args.photos),
+               folder=args.run)  # fmt: skip
     stages = checked(chosen)
     if dag_digest(stages) != args.dag:
         raise ConfigError(
@@ -37,8 +41,9 @@ def main(argv: list[str]) -> int:
     begun, folder = runs.begin(chosen, args.photos, Path(args.run))
     runs.sweep(folder)
     count = sum(is_photograph(path) for path in args.photos.rglob("*"))
-    print(f"{folder.path}: {begun.profile}, {begun.samples} samples in {begun.shards} shards from "
-          f"{count} photographs", flush=True)  # fmt: skip
+    events.say("stage-finished", "finished: {samples} samples in {shards} shards will be made from "
+               "{photographs} photographs, in {folder}", samples=begun.samples, shards=begun.shards,
+               photographs=count, folder=str(folder.path))  # fmt: skip
     return 0
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline import argo, begin, config, dag, finish, publish
+import jobs.ingest
+from jobs import fetch
+from pipeline import argo, begin, config, dag, events, finish, publish
 from pipeline.config import Config
 from pipeline.errors import OK, PERMANENT, guard
 from pipeline.runs import begun
@@ -14,6 +19,12 @@ from pipeline.shards import RunFolder
 from pipeline.stage import read_run
 
 PHOTOS = Path(__file__).parent.parent / "data" / "photos"
+
+
+@pytest.fixture(autouse=True)
+def nobody() -> Iterator[None]:
+    yield
+    events.speak_for({}, "human")
 
 
 @pytest.fixture
@@ -33,7 +44,12 @@ def test_a_run_is_begun_and_taken_up_again(
 ) -> None:
     out = tmp_path / "runs" / "v1.2"
     assert guard(begin.main, argv(mounted, str(out))) == OK
-    assert "standin, 24 samples in 3 shards from 9 photographs" in capsys.readouterr().out
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith(
+        f" begin started: the config standin, photographs from {PHOTOS}, into {out}"
+    )
+    assert last.endswith(" begin finished: 24 samples in 3 shards will be made from 9 photographs, "
+                         f"in {out}")  # fmt: skip
     assert read_run(out).editing.folder == "/models" and begun(out)["config"]
     left = out / "staging" / f"edit-1-heal-00001-{'a' * 32}.part"
     left.parent.mkdir(exist_ok=True)
@@ -88,7 +104,38 @@ def test_a_missing_argument_ends_with_78_not_2(capsys: pytest.CaptureFixture[str
 def test_the_summary_is_no_verdict(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert guard(finish.main, [f"--run={run.path}", "--summary"]) == OK
     said = capsys.readouterr().out
-    assert "ingest shard 00000 is not committed" in said and "audit: incomplete" in said
+    assert " summary ingest shard 00000 is not committed" in said
+    assert re.search(r" summary finished: audit: incomplete, \d+ shards missing$", said.strip())
+
+
+def test_the_summary_counts_what_is_committed(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guard(jobs.ingest.main, [f"--run={run.path}"]) == OK
+    capsys.readouterr()
+    assert guard(finish.main, [f"--run={run.path}", "--summary"]) == OK
+    (line,) = re.findall(r"^.* summary ingest: .*$", capsys.readouterr().out, re.M)
+    assert re.search(r" ingest: 3 shards, 24 in, 24 out, [\d.]+ s of work$", line)
+
+
+def test_where_logs_are_json_all_pods_speak_it(
+    standin: Config, mounted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    spoken = argo.mounted(standin).model_copy(update={"local": config.Local(logs="json")})
+    mounted.write_text(spoken.to_yaml())
+    out = tmp_path / "runs" / "r1"
+    monkeypatch.setattr(publish, "everything", lambda folder, config: None)
+    assert guard(begin.main, argv(mounted, str(out))) == OK
+    assert guard(finish.main, [f"--run={out}"]) == OK
+    assert guard(finish.main, [f"--run={out}", "--summary"]) == OK
+    assert guard(fetch.main, ["--family=heal", f"--config={mounted}"]) == OK
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ends = [(one["stage"], one["event"]) for one in said if one["event"].startswith("stage-")]
+    stages = ("begin", "publish", "summary", "fetch-heal")
+    assert ends == [(name, f"stage-{what}") for name in stages for what in ("started", "finished")]
+    assert {one.get("run") for one in said} == {"r1", None}
+    assert [one.get("family") for one in said][-1] == "heal"
 
 
 def test_publishing_is_asked_of_publish(
