@@ -18,7 +18,7 @@ from pydantic import Field
 
 from pipeline import reading
 from pipeline.config import Config
-from pipeline.conservation import conservation, untouched
+from pipeline.conservation import Fault, conservation, untouched
 from pipeline.dag import checked
 from pipeline.documents import Doc, Split
 from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
@@ -57,11 +57,19 @@ class Audit(Doc):
 
 def audit(path: Path, only: frozenset[str] | None = None, verify: bool = False) -> Audit:
     """Audit the run at `path`, or only the stages named; with `verify`, read every tar in full."""
+    return look(path, only, verify)[0]
+
+
+def look(
+    path: Path, only: frozenset[str] | None = None, verify: bool = False
+) -> tuple[Audit, list[Fault]]:
+    """The audit, and its faults with the shards that they show in."""
     config, run = read_run(path), RunFolder(path)
     stages = [stage for stage in checked(config) if only is None or stage.name in only]
     least = reading.WORTH_A_BAR
     with reading.bar(reading.stored(run), least) if verify else nullcontext() as read:
-        return _Auditor(run, config, stages, read).verdict()
+        auditor = _Auditor(run, config, stages, read)
+        return auditor.verdict(), auditor.faults
 
 
 def dataset_digest(run: RunFolder, config: Config) -> tuple[str, dict[str, tuple[str, ...]]]:
@@ -93,7 +101,7 @@ class _Auditor:
         self.tallies = {stage.name: _Tally() for stage in stages}
         self.digests: dict[tuple[str, int], str] = {}
         self.missing: list[str] = []
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
 
     def verdict(self) -> Audit:
         sharded = [one for one in self.stages if (one.scope, one.of) == ("shard", "samples")]
@@ -110,11 +118,12 @@ class _Auditor:
         if not self.missing and not self.faults and ("index", 0) in self.digests:
             digest = join(self.run, ("index",), 0).rows["index"].get("index", "IndexFacts").digest
             if digest != dataset_digest(self.run, self.config)[0]:
-                self.faults.append("the dataset index does not match the shards that stand")
+                self.faults.append(Fault("index", 0, "the dataset index does not match the shards "
+                                         "that stand"))  # fmt: skip
         counts = {name: tally.counts() for name, tally in self.tallies.items()}
         return Audit(
             run=str(self.run.path), profile=self.config.profile, digest=digest, stages=counts,
-            missing=tuple(self.missing), faults=tuple(self.faults),
+            missing=tuple(self.missing), faults=tuple(fault.text for fault in self.faults),
         )  # fmt: skip
 
     def _load(self, stages: list[Stage], shard: int) -> dict[str, Manifest]:
@@ -127,12 +136,13 @@ class _Auditor:
                 self.missing.append(f"{stage.name} shard {shard:05d} is not committed")
                 continue
             except CorruptData as error:
-                self.faults.append(str(error))
+                self.faults.append(Fault(stage.name, shard, str(error)))
                 continue
             self.tallies[stage.name].add(manifest)
             self.digests[stage.name, shard] = manifest.sha256
             self.faults += [
-                f"{stage.name} shard {shard:05d}: {what}" for what in self._wrong(manifest)
+                Fault(stage.name, shard, f"{stage.name} shard {shard:05d}: {what}")
+                for what in self._wrong(manifest)
             ]
         return here
 

@@ -22,7 +22,8 @@ ELSEWHERE = {"models": "jobs.models", "predict": "training.predict", "export": "
              "browse": "training.browse"}  # fmt: skip
 #: And those of this package whose module has a `main(args)` of their own.
 HERE = {"doctor": "pipeline.doctor", "exporter": "pipeline.exporter", "cost": "pipeline.cost",
-        "plan": "pipeline.plan"}  # fmt: skip
+        "plan": "pipeline.plan", "verify": "pipeline.verify", "repair": "pipeline.repair",
+        "gc": "pipeline.gc"}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print the counts as JSON")
 
     _watching(commands, profile)
+    _mending(commands)
 
     doctor = commands.add_parser("doctor", help="check that runs can be kept and models read here")
     doctor.add_argument("--data", type=Path, help="the folder that holds runs (default: runs)")
@@ -109,6 +111,19 @@ def parser() -> argparse.ArgumentParser:
     lint.add_argument("files", nargs="*", type=Path, help="files and folders, - for standard "
                       "input (default: the project's own)")  # fmt: skip
     return main
+
+
+def _mending(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = commands.add_parser("verify", help="read a run to the last byte and pixel; exit 0 "
+                                 "only if nothing is damaged or missing")  # fmt: skip
+    repair = commands.add_parser("repair", help="make again what is damaged, and nothing else")
+    repair.add_argument("--retire", action="store_true",
+                        help="only move it away; the run's workflow makes it again")  # fmt: skip
+    gc = commands.add_parser("gc", help="list what in a run folder belongs to nothing that stands")
+    gc.add_argument("--delete", action="store_true", help="and delete it")
+    for command in (verify, repair, gc):
+        command.add_argument("run", type=Path, help="the folder of the run")
+        command.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
 def _watching(

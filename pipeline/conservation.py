@@ -7,6 +7,7 @@ would believe them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pipeline.config import Config
 from pipeline.documents import Plan, Real, Sample, Source, Split
@@ -14,6 +15,15 @@ from pipeline.errors import CorruptData
 from pipeline.manifest import Manifest
 from pipeline.shards import Joined, RunFolder
 from pipeline.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that must not be, and the committed shard that it shows in."""
+
+    dataset: str
+    shard: int
+    text: str
 
 
 class Known:
@@ -67,13 +77,13 @@ class Known:
 def conservation(
     run: RunFolder, config: Config, stages: list[Stage], here: Mapping[str, Manifest], shard: int,
     sides: dict[str, Split],
-) -> list[str]:  # fmt: skip
+) -> list[Fault]:  # fmt: skip
     """The faults of one shard: over all its stages that are committed with all that they read.
     `here` has the manifests that stand; `sides`, the split of each source seen so far, grows."""
     try:
         known = Known(run, config, here)
     except CorruptData as error:
-        return [str(error)]
+        return [Fault(*(error.where or ("ingest", shard)), str(error))]
     found = _leaks(known, shard, sides)
     for stage in stages:
         if stage.name not in here or not all(name in here for name in stage.reads):
@@ -83,36 +93,40 @@ def conservation(
             layers = Joined(run, tuple(here[name] for name in stage.reads))
             there = [key for key, row in layers.rows.items() if row.has(stage.takes)]
             expected = {key for key in there if known.answers(stage, key)}
-        found += _faults(f"{stage.name} shard {shard:05d}", expected, set(here[stage.name].ids_in))
+        found += _faults(stage, shard, expected, set(here[stage.name].ids_in))
     return found
 
 
 def untouched(
     run: RunFolder, config: Config, stages: list[Stage], here: Mapping[str, Manifest], shard: int,
     samples: Mapping[str, Split], sides: dict[str, Split],
-) -> list[str]:  # fmt: skip
+) -> list[Fault]:  # fmt: skip
     """The faults of one shard of photographs that nobody edits. `samples` has the split of every
     source of the samples; `sides`, that of every source seen so far, grows."""
-    found: list[str] = []
+    found: list[Fault] = []
     for stage in stages:
         if stage.name not in here:
             continue
         manifest = here[stage.name]
-        found += _faults(f"{stage.name} shard {shard:05d}", set(stage.keys(config, shard)),
-                         set(manifest.ids_in))  # fmt: skip
+        found += _faults(stage, shard, set(stage.keys(config, shard)), set(manifest.ids_in))
         try:
             rows = Joined(run, (manifest,)).rows
             reals: dict[str, Real] = {key: row.get("real", "Real") for key, row in rows.items()}
         except CorruptData as error:
-            found.append(str(error))
+            found.append(Fault(stage.name, shard, str(error)))
             continue
         wrong: dict[str, list[str]] = {}
         for key, real in reals.items():
             if why := _misplaced(config, key, real, samples, sides):
                 wrong.setdefault(why, []).append(key)
         found += [
-            f"{stage.name} shard {shard:05d} has {len(keys)} pictures {why}, such as {keys[0]} of "
-            f"{reals[keys[0]].source.source_id!r}: begin a new run with another --out"
+            Fault(
+                stage.name,
+                shard,
+                f"{stage.name} shard {shard:05d} has {len(keys)} pictures "
+                f"{why}, such as {keys[0]} of {reals[keys[0]].source.source_id!r}: begin a new "
+                "run with another --out",
+            )
             for why, keys in wrong.items()
         ]
     return found
@@ -133,24 +147,26 @@ def _misplaced(
     return ""
 
 
-def _leaks(known: Known, shard: int, sides: dict[str, Split]) -> list[str]:
+def _leaks(known: Known, shard: int, sides: dict[str, Split]) -> list[Fault]:
     """Sources that lie in train and in val: a detector would be scored on what it has seen."""
     both = sorted(key for key, source in known.sources.items()
                   if sides.setdefault(source.source_id, source.split) != source.split)  # fmt: skip
     if not both:
         return []
     one = known.sources[both[0]]
-    return [
+    return [Fault(
+        "ingest", shard,
         f"ingest shard {shard:05d} has {len(both)} samples whose source is in two splits, such as "
         f"{both[0]} of {one.source_id!r}, in {sides[one.source_id]} and here in {one.split}: begin "
-        "a new run with another --out"
-    ]
+        "a new run with another --out",
+    )]  # fmt: skip
 
 
-def _faults(name: str, expected: set[str], taken: set[str]) -> list[str]:
+def _faults(stage: Stage, shard: int, expected: set[str], taken: set[str]) -> list[Fault]:
     found = []
     for what, keys in (("lost", expected - taken), ("took", taken - expected)):
         if keys:
             ought = "should have taken" if what == "lost" else "should not have"
-            found.append(f"{name} {what} {len(keys)} samples it {ought}: {min(keys)} ...")
+            found.append(Fault(stage.name, shard, f"{stage.name} shard {shard:05d} {what} "
+                               f"{len(keys)} samples it {ought}: {min(keys)} ..."))  # fmt: skip
     return found

@@ -74,7 +74,12 @@ class InputError(PermanentError):
 
 
 class CorruptData(PermanentError):
-    """Committed bytes that do not match the digest in their manifest."""
+    """Committed bytes that do not match the digest in their manifest; `where` are the dataset and
+    the shard, as far as they are known."""
+
+    def __init__(self, sentence: str, where: tuple[str, int] | None = None) -> None:
+        super().__init__(sentence)
+        self.where = where
 
 
 class TransientError(PalimpsestError):

@@ -22,6 +22,22 @@ def stored(run: RunFolder) -> int:
 
 
 @contextmanager
+def count_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yields a function to be told how many more of `total` things are done; draws in a terminal
+    only (stderr)."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda size: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (what, BarColumn(32), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda size: shown.advance(task, size)
+
+
+@contextmanager
 def bar(total: int, least: int = 0) -> Iterator[Callable[[int], None]]:
     """Yields a function to be told how many of `total` bytes were read; draws in a terminal only
     (stderr), and only for more than `least` bytes."""

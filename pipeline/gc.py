@@ -1,0 +1,108 @@
+"""`palimpsest gc`: what lies in a run folder and belongs to nothing that stands.
+
+Tars that no manifest names, attempts that ended, files on their way to a name they never got, and
+what repairs moved away. Only what is older than `GRACE` and held by no live process; without
+`--delete` it only lists them. The spool of a shard that is not committed stays: the next attempt
+takes it over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import disk, spool
+from pipeline.documents import Doc
+from pipeline.errors import OK, CorruptData, NotReady
+from pipeline.reading import count_bar
+from pipeline.shards import RunFolder
+from pipeline.stage import read_run
+
+#: Seconds; more than any clocks of two machines that share a volume are apart.
+GRACE = 3600.0
+
+
+class Leftover(Doc):
+    path: str
+    bytes: int
+    why: str
+
+
+class Sweep(Doc):
+    """`deleted` says whether the leftovers are gone now, or were only found."""
+
+    run: str
+    leftovers: tuple[Leftover, ...]
+    deleted: bool
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.bytes for one in self.leftovers)
+
+
+def main(args: argparse.Namespace) -> int:
+    read_run(args.run)
+    found = sweep(RunFolder(args.run), args.delete)
+    if args.json:
+        print(found.model_dump_json(indent=2))
+        return OK
+    for one in found.leftovers:
+        print(f"{one.path}: {one.why}, {one.bytes:,} bytes")
+    size = f"{len(found.leftovers)} leftovers of {found.bytes / 1e6:.1f} MB"
+    if not found.leftovers:
+        print("nothing to collect")
+    else:
+        print(f"deleted {size}" if found.deleted else f"{size}: delete them with --delete")
+    return OK
+
+
+def sweep(run: RunFolder, delete: bool = False, grace: float = GRACE) -> Sweep:
+    """Find what belongs to nothing, and with `delete` remove it. Safe beside runs at work."""
+    oldest = time.time() - grace
+    found = []
+    for path, why in _unclaimed(run):
+        try:
+            status = disk.system.stat(path)
+        except FileNotFoundError:  # its owner was faster
+            continue
+        if status.st_mtime <= oldest:
+            found.append((path, Leftover(path=str(path), bytes=status.st_size, why=why)))
+    with count_bar("deleting", len(found) if delete else 0) as told:
+        for path, _ in found if delete else ():
+            disk.system.remove(path)
+            told(1)
+    return Sweep(run=str(run.path), leftovers=tuple(one for _, one in found), deleted=delete)
+
+
+def _unclaimed(run: RunFolder) -> Iterator[tuple[Path, str]]:
+    for path in sorted(run.staging.glob("*")):
+        if spool.useless(run, path):
+            yield path, "an attempt that ended"
+    folders = [run.path, run.path / "dataset", run.path / "models", *sorted(run.datasets.glob("*")),
+               *sorted((run.path / "checkpoints").glob("*")),
+               *sorted(run.diverged.glob("*"))]  # fmt: skip
+    for folder in folders:
+        for path in sorted(folder.glob(".*")):
+            if disk.aside_of(path.name) and path.is_file():
+                yield path, "a file that never got its name"
+    for path in sorted(run.datasets.glob("*/*.tar")):
+        if _unnamed(run, path):
+            yield path, "a tar that no manifest names"
+    for path in sorted((run.path / "retired").glob("*/*/*")):
+        yield path, "retired by a repair"
+
+
+def _unnamed(run: RunFolder, tar: Path) -> bool:
+    """Whether a manifest that stands, and can be read, names another tar, or there is none. One
+    that was just renamed is held until its manifest is there."""
+    shard = tar.name.partition("-")[0]
+    if not shard.isdigit() or disk.held(tar):
+        return False
+    try:
+        return run.manifest(tar.parent.name, int(shard)).tar != tar.name
+    except NotReady:
+        return True
+    except CorruptData:  # it may be this one's: a matter for `palimpsest repair`
+        return False

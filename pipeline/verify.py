@@ -1,0 +1,143 @@
+"""`palimpsest verify`: everything of a run that can be wrong, looked at.
+
+The audit counts samples, and reads every tar against its digest. This goes on where it stops: which
+members of a damaged tar are damaged, and whether the pictures keep the rules of pipeline/pixels.py.
+What it names is what `palimpsest repair` makes again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline import audit, disk, pixels, reading
+from pipeline.config import Config
+from pipeline.conservation import Fault
+from pipeline.dag import checked
+from pipeline.documents import Doc
+from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
+from pipeline.manifest import Manifest, Member
+from pipeline.shards import RunFolder
+from pipeline.stage import Stage, read_run
+
+#: Members of one tar that are named; the rest are counted.
+NAMED = 5
+
+
+class Damage(Doc):
+    """A committed shard and all that is wrong with it."""
+
+    dataset: str
+    shard: int
+    what: tuple[str, ...]
+
+
+class Verdict(Doc):
+    """`pictures` are those whose pixels were held against the rules; `missing` is work not done."""
+
+    run: str
+    digest: str
+    shards: int
+    bytes: int
+    pictures: int
+    damages: tuple[Damage, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return PERMANENT if self.damages else TRANSIENT if self.missing else OK
+
+
+def main(args: argparse.Namespace) -> int:
+    found = verify(args.run)
+    print(found.model_dump_json(indent=2) if args.json else as_text(found), flush=True)
+    return found.exit_code
+
+
+def as_text(found: Verdict) -> str:
+    lines = [f"damaged: {what}" for damage in found.damages for what in damage.what]
+    lines += [f"missing: {text}" for text in found.missing[:10]]
+    if len(found.missing) > 10:
+        lines.append(f"missing: ... and {len(found.missing) - 10} more")
+    lines.append(f"{found.shards:,} shards of {found.bytes / 1e9:.2f} GB were read, the pixels of "
+                 f"{found.pictures:,} pictures looked at")  # fmt: skip
+    if found.damages:
+        lines.append(f"verify: {len(found.damages)} shards are damaged: `palimpsest repair "
+                     f"{found.run}` makes them again")  # fmt: skip
+    else:
+        whole = f"whole, dataset digest {found.digest}" if found.digest else "whole"
+        lines.append("verify: not damaged, but incomplete" if found.missing else f"verify: {whole}")
+    return "\n".join(lines)
+
+
+def verify(path: Path) -> Verdict:
+    """Read a run to the last byte. Raises InputError if it is none."""
+    config, run = read_run(path), RunFolder(path)
+    stages = checked(config)
+    counted, faults = audit.look(path, verify=True)
+    found: dict[tuple[str, int], list[str]] = {}
+    for fault in faults:
+        found.setdefault((fault.dataset, fault.shard), []).append(fault.text)
+    for (name, shard), said in found.items():
+        said += _members(run, name, shard)
+    pictures, wrong = _looked_at(run, config, list(_readable(run, config, stages)))
+    for fault in wrong:
+        found.setdefault((fault.dataset, fault.shard), []).append(fault.text)
+    damages = tuple(Damage(dataset=name, shard=shard, what=tuple(what))
+                    for (name, shard), what in sorted(found.items()))  # fmt: skip
+    return Verdict(run=str(path), digest=counted.digest, bytes=reading.stored(run),
+                   shards=sum(row.shards for row in counted.stages.values()),
+                   pictures=pictures, missing=counted.missing, damages=damages)  # fmt: skip
+
+
+def _members(run: RunFolder, dataset: str, shard: int) -> list[str]:
+    """Which members of a shard's tar are not what was committed."""
+    try:
+        manifest = run.manifest(dataset, shard)
+        run.measure(manifest)
+    except (CorruptData, NotReady):  # said already
+        return []
+    wrong = [f"{key}.{member.name}" for key, members in manifest.records.items()
+             for member in members if _differs(run, manifest, member)]  # fmt: skip
+    if not wrong:
+        return []
+    more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    return [f"{dataset} shard {shard:05d}: damaged are {', '.join(wrong[:NAMED])}{more}"]
+
+
+def _differs(run: RunFolder, manifest: Manifest, member: Member) -> bool:
+    data = disk.read(run.tar(manifest), member.offset, member.size)
+    return hashlib.sha256(data).hexdigest() != member.sha256
+
+
+def _readable(
+    run: RunFolder, config: Config, stages: Iterable[Stage]
+) -> Iterator[tuple[Stage, int]]:
+    """The shards whose pictures have rules, and whose manifests and parents' can be read."""
+    for stage in stages:
+        for shard in stage.shards(config) if pixels.ruled(stage) else ():
+            with suppress(CorruptData, NotReady):
+                for name in (stage.name, *stage.reads):
+                    run.manifest(name, shard)
+                yield stage, shard
+
+
+def _looked_at(
+    run: RunFolder, config: Config, todo: list[tuple[Stage, int]]
+) -> tuple[int, list[Fault]]:
+    """Decoding lets threads run side by side; each shard is a task."""
+    pictures, faults = 0, list[Fault]()
+    with (
+        ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="pixels") as pool,
+        reading.count_bar("pictures of shards", len(todo)) as told,
+    ):
+        for looked, wrong in pool.map(lambda one: pixels.check(run, config, *one), todo):
+            pictures += looked
+            faults += wrong
+            told(1)
+    return pictures, faults

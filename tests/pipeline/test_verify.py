@@ -1,0 +1,289 @@
+"""Damage of every kind is found and named; repair makes again what is damaged, and nothing else."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import codecs, gc
+from pipeline.documents import Edit, History
+from pipeline.errors import OK, PERMANENT, TRANSIENT
+from pipeline.manifest import Manifest
+from pipeline.repair import repair
+from pipeline.shards import RunFolder, join
+from pipeline.spool import Spool
+from pipeline.verify import Verdict, verify
+from pipeline.writer import Writer
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+pytestmark = pytest.mark.slow
+EDIT, SPLIT = "edit-1-clone", "assemble-train"
+
+
+def palimpsest(*args: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, args)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("finished")
+    done = palimpsest("run", "--profile", DATA / "standin.yaml", "--out", "run", folder=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return RunFolder(folder / "run")
+
+
+@pytest.fixture
+def copy(finished: RunFolder, tmp_path: Path) -> RunFolder:
+    shutil.copytree(finished.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+def shard_of(run: RunFolder, dataset: str) -> int:
+    """One that has samples."""
+    return next(i for i in range(3) if run.manifest(dataset, i).records)
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 4
+    path.unlink()  # it may be a hard link, whose other name is left alone
+    path.write_bytes(data)
+
+
+def forge(
+    run: RunFolder, dataset: str, change: Callable[[dict[str, bytes]], None], shard: int
+) -> str:
+    """Commit a shard whose first sample is changed, all digests in order; returns its key."""
+    old = run.manifest(dataset, shard)
+    rows = join(run, (dataset,), shard).rows
+    members = {key: {one.name: row.raw(one.name) or b"" for one in old.records[key]}
+               for key, row in rows.items()}  # fmt: skip
+    first = next(iter(members))
+    change(members[first])
+    run.manifest_path(dataset, shard).unlink()
+    run.tar(old).unlink()
+    facts = {name: getattr(old, name) for name in ("config", "code", "model", "seeds")}
+    with Writer(run, dataset, shard) as writer:
+        for key, parts in members.items():
+            writer.add(key, list(parts.items()))
+        writer.commit(old.ids_in, old.rejected, old.parents, facts, {})
+    return first
+
+
+def smear(parts: dict[str, bytes]) -> None:
+    """One pixel in a corner, which no mask of the stand-ins covers all over."""
+    image = codecs.decode("Photo", parts["image.png"]).copy()
+    image[0, :] = image[0, :] ^ 255
+    parts["image.png"] = codecs.encode("Photo", image)
+
+
+def blame(parts: dict[str, bytes]) -> None:
+    """A label map that names the other family."""
+    labels = codecs.decode("LabelMap", parts["mask.png"]).copy()
+    labels[labels > 0] = 3 - labels[labels > 0]
+    parts["mask.png"] = codecs.encode("LabelMap", labels)
+
+
+def misturn(parts: dict[str, bytes]) -> None:
+    turns = codecs.decode("LabelMap", parts["turns.png"])
+    parts["turns.png"] = codecs.encode("LabelMap", np.where(turns > 0, turns + 1, 0).astype("u1"))
+
+
+def rewrite_history(parts: dict[str, bytes]) -> None:
+    """The other family claims to have painted."""
+    history = History.model_validate_json(parts["history.json"])
+    edit: Edit = history.edits[-1].model_copy(update={"family": "heal"})
+    parts["history.json"] = codecs.encode("History", History(edits=(*history.edits[:-1], edit)))
+
+
+def member_place(run: RunFolder, dataset: str, shard: int, name: str) -> tuple[str, int]:
+    manifest = run.manifest(dataset, shard)
+    key, members = list(manifest.records.items())[-1]
+    member = next(one for one in members if one.name == name)
+    return key, member.offset + member.size // 2
+
+
+def plant_flip(run: RunFolder) -> str:
+    shard = shard_of(run, "ingest")
+    key, place = member_place(run, "ingest", shard, "image.png")
+    flip(run.tar(run.manifest("ingest", shard)), place)
+    return f"damaged are {key}.image.png"
+
+
+def plant_header(run: RunFolder) -> str:
+    flip(run.tar(run.manifest("segment", 0)), 3)
+    return "segment/00000-.*does not match its digest"
+
+
+def plant_cut(run: RunFolder) -> str:
+    tar = run.tar(run.manifest("propose", 1))
+    data = tar.read_bytes()[:-512]
+    tar.unlink()
+    tar.write_bytes(data)
+    return "propose/00001-.* bytes, not"
+
+
+def plant_gone(run: RunFolder) -> str:
+    run.tar(run.manifest("score", 2)).unlink()
+    return "score/00002-.* is gone"
+
+
+def plant_folder(run: RunFolder) -> str:
+    tar = run.tar(run.manifest("prompt-1", 0))
+    tar.unlink()
+    tar.mkdir()
+    return "prompt-1/00000-.* is a folder"
+
+
+def plant_manifest(run: RunFolder) -> str:
+    flip(run.manifest_path("plan", 1), 40)
+    return "plan/00001.json is not a manifest .it does not match its own digest"
+
+
+def plant_pixels(run: RunFolder) -> str:
+    shard = shard_of(run, EDIT)
+    key = forge(run, EDIT, smear, shard)
+    return f"{EDIT} shard {shard:05d}: {key} changed [0-9,]+ pixels outside its mask"
+
+
+def plant_history(run: RunFolder) -> str:
+    shard = shard_of(run, "edit-2-clone")
+    key = forge(run, "edit-2-clone", rewrite_history, shard)
+    return f"edit-2-clone shard {shard:05d}: {key} was painted by heal in turn 2, which is not"
+
+
+def plant_label(run: RunFolder) -> str:
+    shard = shard_of(run, SPLIT)
+    key = forge(run, SPLIT, blame, shard)
+    return f"{SPLIT} shard {shard:05d}: {key} has a mask.png that is not what its history paints"
+
+
+def plant_turns(run: RunFolder) -> str:
+    shard = shard_of(run, "assemble-val")
+    key = forge(run, "assemble-val", misturn, shard)
+    return f"assemble-val shard {shard:05d}: {key} has a turns.png that is not what"
+
+
+PLANTS = (plant_flip, plant_header, plant_cut, plant_gone, plant_folder, plant_manifest,
+          plant_pixels, plant_history, plant_label, plant_turns)  # fmt: skip
+
+
+def said(found: Verdict) -> str:
+    return "\n".join(what for damage in found.damages for what in damage.what)
+
+
+def test_a_whole_run_is_whole(finished: RunFolder) -> None:
+    found = verify(finished.path)
+    assert (found.damages, found.missing, found.exit_code) == ((), (), OK)
+    edited = [path.parent.name for path in finished.datasets.glob("edit-*/*.json")]
+    assert found.pictures > 24 and edited
+    done = palimpsest("verify", finished.path, folder=finished.path)
+    assert done.returncode == OK and f"verify: whole, dataset digest {found.digest}" in done.stdout
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda one: one.__name__.removeprefix("plant_"))
+def test_damage_is_found_named_and_made_good(
+    copy: RunFolder, finished: RunFolder, plant: Callable[[RunFolder], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    words = plant(copy)
+    found = verify(copy.path)
+    assert found.exit_code == PERMANENT
+    assert re.search(words, said(found)), said(found)
+    mended = repair(copy.path)
+    capsys.readouterr()
+    assert mended.exit_code == OK and len(mended.retired) >= 1
+    assert mended.digest == verify(finished.path).digest
+    untouched = [
+        path for path in finished.datasets.glob("ingest/*.json") if plant is not plant_flip
+    ]
+    for path in untouched:  # an attempt's id is in there: a shard made again has another
+        assert (copy.datasets / "ingest" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_ten_damages_at_once(copy: RunFolder, finished: RunFolder) -> None:
+    """Those of pictures first: nothing is said of pixels in bytes that are damaged themselves."""
+    order = sorted(PLANTS, key=lambda one: one not in (plant_pixels, plant_history, plant_label,
+                                                       plant_turns))  # fmt: skip
+    words = [plant(copy) for plant in order]
+    found = verify(copy.path)
+    missed = [one for one in words if not re.search(one, said(found))]
+    mended = palimpsest("repair", copy.path, folder=copy.path)
+    assert mended.returncode == OK, mended.stdout + mended.stderr
+    assert verify(copy.path).digest == verify(finished.path).digest
+    assert missed == [], said(found)
+
+
+def test_what_is_only_missing_is_not_damage(copy: RunFolder) -> None:
+    copy.tar(copy.manifest("score", 0)).unlink()
+    copy.manifest_path("score", 0).unlink()
+    found = verify(copy.path)
+    assert (found.damages, found.exit_code) == ((), TRANSIENT)
+    assert "score shard 00000 is not committed" in found.missing
+
+
+def test_retired_shards_wait_for_the_workflow(
+    copy: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant_flip(copy)
+    done = palimpsest("repair", copy.path, "--retire", "--json", folder=copy.path)
+    assert done.returncode == OK, done.stderr
+    (shards,) = json.loads(done.stdout)["retired"].values()
+    assert shards == ["ingest/00000"]
+    assert sorted(path.suffix for path in (copy.path / "retired/0001/ingest").iterdir()) == [
+        ".json", ".tar"
+    ]  # fmt: skip
+    assert verify(copy.path).exit_code == TRANSIENT
+
+
+def test_gc_lists_what_belongs_to_nothing_and_spares_the_rest(
+    copy: RunFolder, finished: RunFolder
+) -> None:
+    assert gc.sweep(copy, grace=0).leftovers == ()
+    old: Manifest = copy.manifest("score", 0)
+    stray = copy.tar(old).with_name("00000-0123456789abcdef.tar")
+    aside = copy.path / f".report.html.{'0' * 32}"
+    ended = copy.staging / f"score-00000-{'1' * 32}.part"
+    mine = copy.path / "notes.txt"
+    for path in (stray, aside, ended, mine):
+        path.write_bytes(b"x")
+    with Writer(copy, "other", 0, Spool(copy, "other", 0, {})) as alive:
+        alive.add("00000000", [("a.json", b"{}")])
+        found = gc.sweep(copy, grace=0)
+        assert {one.path for one in found.leftovers} == {str(stray), str(aside), str(ended)}
+        assert gc.sweep(copy).leftovers == ()  # too young
+        assert gc.sweep(copy, delete=True, grace=0).deleted
+    assert not stray.exists() and not aside.exists() and not ended.exists() and mine.exists()
+    assert verify(copy.path).digest == verify(finished.path).digest
+
+
+def test_gc_speaks(copy: RunFolder) -> None:
+    stray = copy.datasets / "score" / "00009-0123456789abcdef.tar"
+    stray.write_bytes(b"x" * 7)
+    past = time.time() - 2 * gc.GRACE
+    os.utime(stray, (past, past))
+    done = palimpsest("gc", copy.path, folder=copy.path)
+    assert done.returncode == OK and "a tar that no manifest names, 7 bytes" in done.stdout
+    assert stray.exists() and "--delete" in done.stdout
+    assert json.loads(palimpsest("gc", copy.path, "--delete", "--json", folder=copy.path).stdout)[
+        "deleted"
+    ]
+    assert not stray.exists()
+    assert "nothing to collect" in palimpsest("gc", copy.path, folder=copy.path).stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "repair", "gc"])
+def test_what_is_no_run_is_said(tmp_path: Path, command: str) -> None:
+    done = palimpsest(command, tmp_path, folder=tmp_path)
+    assert done.returncode == PERMANENT and "is not a run" in done.stderr
