@@ -1,0 +1,43 @@
+"""How often each fault is tried: a few times in every run of the tests, many in `make soak`.
+
+PALIMPSEST_SOAK=1 chooses the second number; PALIMPSEST_SEED=N replays what a failure printed.
+"""
+
+import os
+import random
+from typing import NamedTuple
+
+
+class Count(NamedTuple):
+    tests: int
+    soak: int
+
+
+COUNTS = {
+    "kills": Count(20, 1_000),
+    "operations": Count(1, 3),
+    "power": Count(2_000, 20_000),
+    "races": Count(25, 500),
+    "flips": Count(2_000, 10_000),
+    "conservation": Count(500, 5_000),
+    "sigterms": Count(30, 200),
+    "simulation": Count(100, 20_000),
+    "images": Count(2_000, 20_000),
+    "tars": Count(2_000, 20_000),
+    "configs": Count(1_000, 10_000),
+    "replies": Count(5_000, 50_000),
+    "uneven": Count(48, 144),
+}
+
+
+def soaking() -> bool:
+    return os.environ.get("PALIMPSEST_SOAK") == "1"
+
+
+def count(what: str) -> int:
+    return COUNTS[what].soak if soaking() else COUNTS[what].tests
+
+
+def seed() -> int:
+    """Of this test run; print it where a test may fail by it."""
+    return int(os.environ.get("PALIMPSEST_SEED", random.SystemRandom().randrange(1 << 32)))
