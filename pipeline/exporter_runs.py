@@ -35,7 +35,7 @@ class Runs:
 
     def __init__(self, places: Sequence[Path], warnings: Warnings | None = None) -> None:
         self.places, self.warnings = places, warnings or Warnings()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._known: dict[Path, tuple[Version, Run | None]] = {}
 
     def describe(self) -> Iterator[Family]:
@@ -52,6 +52,10 @@ class Runs:
 
     def found(self) -> list[Run]:
         """The runs that can be read, each name once: it is what tells their series apart."""
+        with self._lock:
+            return self._found()
+
+    def _found(self) -> list[Run]:
         runs: dict[str, Run] = {}
         folders = {os.path.realpath(one): None for place in self.places for one in self._in(place)}
         for path in self._known.keys() - {Path(folder) for folder in folders}:
@@ -74,7 +78,7 @@ class Runs:
 
     def _in(self, place: Path) -> list[Path]:
         """The folders of runs at a place: itself, or those that lie in it."""
-        if (place / CONFIG).is_file() or (place / "run.json").is_file():
+        if any(os.path.isfile(place / name) for name in (CONFIG, "run.json")):
             return [place]
         try:
             with os.scandir(place) as entries:
@@ -83,7 +87,7 @@ class Runs:
             why = f"{place} cannot be read ({error.strerror}): give the folder of a run, or one "
             self.warnings.once(place, why + "that holds runs")
             return []
-        found = [one for one in inside if any((one / sign).exists() for sign in SIGNS)]
+        found = [one for one in inside if any(os.path.exists(one / sign) for sign in SIGNS)]
         if not found:
             self.warnings.once(place, f"{place} is no run and holds none yet")
         return sorted(found)
