@@ -61,7 +61,8 @@ class System:
         path.unlink(missing_ok=True)
 
     def make_folder(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        """One folder, whose parent is there; nothing if it is there, too."""
+        path.mkdir(exist_ok=True)
 
     def names(self, folder: Path) -> list[str]:
         return os.listdir(folder)
@@ -131,6 +132,15 @@ def exists(path: Path) -> bool:
     return True
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing; each survives a power cut."""
+    if exists(path):
+        return
+    make_folder(path.parent)
+    system.make_folder(path)
+    system.sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or a link in `folder` survive a power cut."""
     system.sync_folder(folder)
@@ -165,7 +175,7 @@ def aside_of(name: str) -> str:
 
 def replace(target: Path, data: bytes) -> None:
     """Write `target` atomically; the last writer wins. For what can be made again at any time."""
-    system.make_folder(target.parent)
+    make_folder(target.parent)
     aside = write_aside(target, data)
     try:
         system.replace(aside, target)

@@ -83,7 +83,7 @@ def retire(run: RunFolder, damages: Iterable[Damage], generation: Path) -> tuple
     for damage in damages:
         manifest = run.manifest_path(damage.dataset, damage.shard)
         target = generation / damage.dataset
-        disk.system.make_folder(target)
+        disk.make_folder(target)
         tars = manifest.parent.glob(f"{damage.shard:05d}-*.tar")
         for path in (manifest, *sorted(tars)):
             if disk.exists(path):

@@ -36,8 +36,8 @@ class Writer:
         self.run, self.dataset, self.shard = run, dataset, shard
         self.attempt = uuid.uuid4().hex
         self.diverged = False  # whether other bytes had been committed before ours
-        disk.system.make_folder(run.staging)
-        disk.system.make_folder(run.datasets / dataset)
+        disk.make_folder(run.staging)
+        disk.make_folder(run.datasets / dataset)
         self._path = run.staging / f"{dataset}-{shard:05d}-{self.attempt}.part"
         self._file: int | None = disk.system.create(self._path)
         disk.hold(self._file)  # so that nobody's sweep takes it for what a killed attempt left
