@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline import live
 from pipeline.code import ROOT
-from pipeline.errors import BUG, TRANSIENT, guard
+from pipeline.errors import AGAIN, BUG, MEMORY, TRANSIENT, TransientError, guard
 from pipeline.stage import Stage
 
 #: Started with the number of processes, the module and its arguments; keeps our exit codes.
@@ -40,6 +40,8 @@ ENVIRONMENT = {
 }
 #: Seconds that a stage has to end in when it is told to.
 GRACE = 10.0
+#: Fork servers to try, one after another, to start a stage from.
+SERVERS = 5
 #: What multiprocessing says of a process whose fork server died, which takes it along.
 SERVER_GONE = 255
 
@@ -120,12 +122,18 @@ class Child:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pipeline.tied", "prometheus_client", *preload])
         resource_tracker.ensure_running()  # by itself, as it unblocks what is blocked below
-        with _uninterrupted():
-            forkserver.ensure_running()
         files = (str(self.log), str(self._progress), os.environ.get(live.FOLDER, ""))
-        process = context.Process(target=_enter, args=(module, argv, *files))
-        process.start()
-        return process
+        for again in range(SERVERS):
+            process = context.Process(target=_enter, args=(module, argv, *files))
+            try:
+                with _uninterrupted():
+                    forkserver.ensure_running()
+                process.start()
+                return process
+            except (EOFError, ConnectionError):  # the server was killed; the next try has another
+                time.sleep(0.1 * again)
+        raise TransientError("the process that starts the stages is killed again and again, "
+                             f"perhaps for want of memory: {MEMORY}, then {AGAIN}")  # fmt: skip
 
     def _run_torch(self, module: str, argv: list[str], processes: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
