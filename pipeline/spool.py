@@ -130,9 +130,9 @@ class Spool:
         """Whether there may be such a batch; its bytes are looked at by `take`."""
         return tuple(keys) in self._known
 
-    def leave(self) -> set[Path]:
+    def leave(self) -> list[Path]:
         """The tars of the earlier attempts, of which no batch is taken any more."""
-        parts = {part for part, _ in self._known.values()}
+        parts = sorted({part for part, _ in self._known.values()})
         self._known.clear()
         return parts
 

@@ -138,18 +138,19 @@ class Writer:
         return winner
 
     def _publish(self, manifest: Manifest) -> None:
-        """The tar gets its name while it is still open, and so held; then the manifest appears."""
+        """The tar is open, and so held, until the manifest that names it is there: nobody collects
+        it as one that belongs to nothing."""
         assert self._file is not None
         tar = self.run.tar(manifest)
         try:
             disk.system.sync(self._file)
             disk.system.replace(self._path, tar)
-            self._close()
             disk.system.sync_folder(tar.parent)
             disk.link_once(
                 self.run.manifest_path(self.dataset, self.shard),
                 sealed(manifest),
             )
+            self._close()
         except IsADirectoryError:
             raise CorruptData(f"{tar} is a folder where a tar belongs: delete it, then run the "
                               "same command again") from None  # fmt: skip
