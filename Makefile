@@ -8,7 +8,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tables-demo test lint render figures picture images sbom e2e-containers tools contract lock clean
+.PHONY: help demo tables-demo test lint render figures picture dashboards images sbom e2e-containers tools contract lock clean
 
 # Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
 REGISTRY =
@@ -47,6 +47,9 @@ figures: $(VENV)/ready ## run the demo twice and print the README's figures
 
 picture: $(VENV)/ready ## draw the DAG into README.md anew
 	@$(BIN)/python -m pipeline.picture README.md
+
+dashboards: $(VENV)/ready ## the demo under a real Prometheus: does each query find data; draws docs/pictures
+	@$(BIN)/python -m tests.dashboards --pictures docs/pictures
 
 images: ## build the container images with buildah or docker (IMAGES=base for one)
 	@for image in $(IMAGES); do \

@@ -23,6 +23,7 @@ from tests.servers import Labels
 
 ALERTS = ROOT / "charts" / "palimpsest" / "alerts"
 EMPTY = Path(__file__).with_name("empty.yaml")
+VARIABLES = ("run", "family", "detector")
 OPPOSITE = {"!=": "=", "!~": "=~"}
 
 
@@ -69,12 +70,11 @@ class Checker:
     def panel(self, query: Query, values: Mapping[str, str]) -> Row:
         expr = boards.fill(query.expr, values)
         try:
-            selected = promql.selectors(expr)
             found = self.watched.range(expr)
         except ValueError as error:
             return Row(query.board, query.panel, expr, 0, faults=(str(error),))
         count = sum(any(isfinite(value) for _, value in points) for _, points in found)
-        faults = [fault for one in selected for fault in self.selector(one)]
+        faults = self.faults(expr)
         key = (query.board, query.panel)
         why = self.empty.panels.get(key, "")
         if why:
@@ -93,9 +93,9 @@ class Checker:
         except ValueError as error:
             return Row("alert", name, expr, 0, faults=(str(error),))
         count = sum(len(self.series(str(one))) for one in selected)
-        faults = tuple(fault for one in selected for fault in self.selector(one))
         whys = {self.empty.selectors.get(bare(one), "") for one in selected} - {""}
-        return Row("alert", name, expr, count, "; ".join(sorted(whys)), faults)
+        return Row("alert", name, expr, count, "; ".join(sorted(whys)),
+                   tuple(self.faults(expr)))  # fmt: skip
 
     def variable(self, board: str, name: str, asked: str, values: Mapping[str, str]) -> Row:
         found = boards.LABEL_VALUES.fullmatch(boards.fill(asked, values))
@@ -103,9 +103,12 @@ class Checker:
             return Row(board, f"${name}", asked, 0, faults=("not a label_values(metric, label)",))
         metric, label = found.groups()
         known = {one[label] for one in self.series(metric) if one.get(label)}
-        faults = [fault for one in promql.selectors(metric) for fault in self.selector(one)]
-        return Row(board, f"${name}", asked, len(known),
-                   faults=(*faults, *(() if known else ("no values",))))  # fmt: skip
+        faults = [*self.faults(metric), *(() if known else ("no values",))]
+        return Row(board, f"${name}", asked, len(known), faults=tuple(faults))
+
+    def faults(self, expr: str) -> list[str]:
+        """Of all that the expression selects."""
+        return [fault for one in promql.selectors(expr) for fault in self.selector(one)]
 
     def selector(self, selector: Selector) -> Iterator[str]:
         """What is wrong with it: nothing has its name, a label, a value that it names, or all."""
@@ -144,8 +147,9 @@ class Checker:
 
 
 def bare(selector: Selector) -> str:
-    """Without what only asks for a label to be there, such as a variable that stands at All."""
-    kept = tuple(one for one in selector.matchers if (one.op, one.value) != ("=~", ".+"))
+    """Without the variables, which stand at All."""
+    kept = tuple(one for one in selector.matchers
+                 if (one.label in VARIABLES, one.op, one.value) != (True, "=~", ".+"))  # fmt: skip
     return str(Selector(selector.metric, kept))
 
 
@@ -172,7 +176,7 @@ def check(watched: Watched, empty: Empty) -> list[Row]:
     return rows
 
 
-def as_text(rows: Sequence[Row], width: int = 110) -> str:
+def as_text(rows: Sequence[Row], width: int = 96) -> str:
     """The table: where, how many series, what is asked; faults and reasons below their row."""
     lines = []
     for row in rows:

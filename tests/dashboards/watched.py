@@ -18,7 +18,7 @@ from tests import servers
 from tests.servers import Labels, Server
 
 #: Seconds between two scrapes, and after the run until the exporter has been scraped.
-SCRAPE, AFTER = 1.0, 5.0
+SCRAPE, AFTER = 2.0, 7.0
 SAMPLES = ROOT / "tests" / "data" / "photos" / "images"
 RULES = ROOT / "charts" / "palimpsest" / "alerts"
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
@@ -48,7 +48,9 @@ def watched(folder: Path, profile: str) -> Iterator[Watched]:
     live, truth = servers.free_port(), servers.free_port()
     run = ["run", "--profile", profile, "--photos", str(photographs(folder / "photos")),
            "--out", str(folder / "demo"), "--metrics-port", str(live)]  # fmt: skip
-    jobs, rules = {"run": live, "exporter": truth}, sorted(RULES.glob("*.yaml"))
+    jobs = {"run": live, "exporter": truth}
+    # How full the disk of this machine is says nothing of the demo.
+    rules = [path for path in sorted(RULES.glob("*.yaml")) if "Disk" not in path.stem]
     with servers.prometheus(folder, jobs, f"{SCRAPE:.0f}s", rules) as server:
         start = time.time()
         with program(folder / "run.log", *run) as process:
