@@ -34,7 +34,17 @@ def begun(context: Context) -> None:
     live.gauge(metrics.PROGRESS, *who).set_to_current_time()
     if context.stage.gpu_gib:
         gpu.watch(who)
+        _expected(context)
     live.serve(context.config.metrics.linger_seconds)
+
+
+def _expected(context: Context) -> None:
+    """What a sample should take here, where the model's card and the GPU's data sheet say it."""
+    from pipeline import devices, estimate
+
+    device = devices.known(gpu.name())
+    if device and (each := estimate.sample_seconds(context.stage, context.config, device)):
+        live.gauge(metrics.EXPECTED_SECONDS, *context.labels).set(each)
 
 
 def goes_on() -> None:
