@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess as Process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from pipeline import child, config, dag
 from pipeline.child import Child, preloads, stop
 from pipeline.code import ROOT
+from pipeline.errors import TransientError
 
 DATA = ROOT / "tests" / "data"
 
@@ -176,6 +179,30 @@ def test_the_last_words_are_those_of_this_attempt(tmp_path: Path) -> None:
         until(lambda ended=ended: ended.poll() is not None)  # type: ignore[misc]
         assert ended.poll() == code
         assert re.fullmatch(words, ended.last_words(code))
+
+
+@pytest.mark.parametrize("kills", [2, child.SERVERS])
+def test_a_fork_server_that_is_killed_meanwhile_costs_a_try(
+    tmp_path: Path, kills: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has told of the process it forked; sooner or later it is no accident."""
+    tries = iter(range(kills))
+
+    def begin(process: Process) -> None:
+        if next(tries, None) is not None:
+            server = forkserver._forkserver  # type: ignore[attr-defined]
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+            raise EOFError("unexpected EOF")
+        BaseProcess.start(process)
+
+    monkeypatch.setattr(Process, "start", begin)
+    if kills < child.SERVERS:
+        ended = start(tmp_path, "ok")
+        until(lambda: ended.poll() is not None)
+        assert ended.poll() == 0
+    else:
+        with pytest.raises(TransientError, match="killed again and again"):
+            start(tmp_path, "ok")
 
 
 def test_a_sentence_is_found_below_what_others_said_after_it(tmp_path: Path) -> None:
