@@ -56,8 +56,6 @@ def _share(stage: Stage, config: Config, kept: float) -> float:
         return kept * config.val_share * _replayed(config, given, turn)
     if split := given.get("--split"):
         val = config.val_share
-        if config.imported:
-            kept = 1.0
         return {"train": kept * (1 - val), "val": kept * val, "filtered": 1 - kept}[split]
     return 1.0
 

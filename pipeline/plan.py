@@ -60,7 +60,9 @@ def made(
     """The plan of a config for so many pictures kept, None = as many samples as it says. Errors as
     of `estimate.works` and `estimate_like.pilot`."""
     known = pilot(like, gpu) if like else None
-    kept = known.kept if known and known.kept and known.config.vlm == config.vlm else KEPT
+    kept = 1.0 if config.imported else KEPT
+    if known and known.kept and known.config.vlm == config.vlm:
+        kept = known.kept
     before = config.samples
     if images is not None:
         config = sized(config, images, kept)
@@ -93,7 +95,7 @@ def sized(config: Config, images: int, kept: float) -> Config:
     """The same config for so many pictures kept. A ConfigError for fewer than one, or too many."""
     if images < 1:
         raise ConfigError(f"--images {images}: give how many pictures are to be kept")
-    samples = images if config.imported else planned(images, kept)
+    samples = planned(images, kept)
     if samples + config.reals.total > 10**8:
         raise ConfigError(f"--images {images}: at a share of {kept:.2f} kept that is {samples:,} "
                           "samples, and keys have eight digits: plan several runs")  # fmt: skip

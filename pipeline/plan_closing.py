@@ -34,6 +34,9 @@ def verdict(plan: Plan) -> Iterator[str]:
 
 def commands(plan: Plan) -> Iterator[str]:
     """What to type, after the one key of the profile that has to be another for it."""
+    if plan.config.imported:  # which says itself how many samples it has
+        yield f"palimpsest import {plan.config.imported.dataset} PATH"
+        return
     if plan.resized:
         yield f"samples: {plan.config.samples}  # in the profile"
     if not plan.limits or not plan.gpu:
@@ -74,8 +77,9 @@ def assumed(plan: Plan) -> Iterator[str]:
     if plan.gpu and any(work.source == "card" for work in plan.works):
         rest = "The rest is reckoned" if plan.like else "Reckoned, not measured"
         yield (f"{rest}: {UTILISATION:.0%} of the data sheet's {plan.gpu.half:,.0f} TFLOP/s, "
-               f"{START:.0f} s and {READ:.0f} GiB/s until a model is loaded, {plan.kept:.0%} of "
-               "all samples kept, no turn declined.")  # fmt: skip
+               f"{START:.0f} s and {READ:.0f} GiB/s until a model is loaded"
+               + ("." if plan.config.imported else f", {plan.kept:.0%} of all samples kept, no "
+                  "turn declined."))  # fmt: skip
     if not plan.like:
         cpus = "" if plan.gpu else "Seconds of CPUs are those of one server. "
         yield f"{cpus}--like RUN takes the seconds of a pilot run instead."

@@ -75,6 +75,15 @@ def test_a_profile_without_gpus_is_planned_in_cpus(capsys: pytest.CaptureFixture
     assert "CPU time" in said and "argo" not in said
 
 
+def test_an_imported_dataset_is_kept_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--profile", str(ROOT / "jobs" / "diffseg30k.yaml"), "--images", "30000"]
+    assert cli.main(["plan", *given]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("diffseg30k: 30,000 samples; on 8 x H100\n")
+    assert "palimpsest import diffseg30k PATH" in said and "argo" not in said
+    assert "train deeplabv3plus" in said and "painting" not in said
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
