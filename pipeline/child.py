@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
-from pipeline import live
+from pipeline import live, pulse
 from pipeline.code import ROOT
 from pipeline.errors import AGAIN, BUG, MEMORY, TRANSIENT, TransientError, guard
 from pipeline.stage import Stage
@@ -68,11 +68,16 @@ def _end_with_executor() -> None:
     os._exit(TRANSIENT)
 
 
+def _told(progress: Path) -> dict[str, str]:
+    """Where a process shall say how far it is, and how many samples it worked at."""
+    return {pulse.FILE: str(progress), pulse.SAMPLES_FILE: str(progress.with_suffix(".samples"))}
+
+
 def _enter(module: str, argv: list[str], log: str, progress: str, metrics: str) -> None:
     """In the forked process: send all output to the log and run the stage's main."""
     die_with_parent()
     threading.Thread(target=_end_with_executor, daemon=True).start()
-    os.environ["ARGO_PROGRESS_FILE"] = progress
+    os.environ.update(_told(Path(progress)))
     live.write_to(metrics)
 
     def main(argv: list[str]) -> int:
@@ -104,9 +109,10 @@ class Child:
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log, self._progress = log.with_suffix(".log"), log.with_suffix(".progress")
-        self._progress.unlink(missing_ok=True)
+        self._samples = log.with_suffix(".samples")
+        for file in (self._progress, self._samples):
+            file.unlink(missing_ok=True)
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
-        self._begun = time.monotonic()
         self.seconds = 0.0
         self._torchrun: subprocess.Popen[bytes] | None = None
         self._fork: multiprocessing.process.BaseProcess | None = None
@@ -115,6 +121,7 @@ class Child:
             self._torchrun = self._run_torch(module, argv, processes)
         else:
             self._fork = self._run_fork(module, argv, preload)
+        self._begun = time.monotonic()  # the first of all has waited for the server's imports
 
     def _run_fork(
         self, module: str, argv: list[str], preload: Sequence[str]
@@ -138,7 +145,7 @@ class Child:
     def _run_torch(self, module: str, argv: list[str], processes: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", TORCHRUN, str(processes), module, *argv]
-        env = os.environ | {"ARGO_PROGRESS_FILE": str(self._progress), "PYTHONPATH": path}
+        env = os.environ | {**_told(self._progress), "PYTHONPATH": path}
         with open(self.log, "ab") as log, _uninterrupted():
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                     env=env, preexec_fn=die_with_parent)  # fmt: skip
@@ -172,6 +179,13 @@ class Child:
             return int(done) / int(total)
         except (OSError, ValueError, ZeroDivisionError):
             return 0.0
+
+    def samples(self) -> int:
+        """How many it worked at so far; 0 of a stage that has none."""
+        try:
+            return int(self._samples.read_text())
+        except (OSError, ValueError):
+            return 0
 
     def last_words(self, code: int) -> str:
         """What this process said of its end: the traceback of a bug; of anything else its one

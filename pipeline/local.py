@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -22,6 +22,7 @@ from pipeline.child import Child, preloads, stop
 from pipeline.config import Config
 from pipeline.dag import checked
 from pipeline.errors import BUG, OK, SUSPECT, TRANSIENT, outcome
+from pipeline.eta import Eta, kind, took
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage
 from pipeline.view import View
@@ -130,13 +131,24 @@ class Executor:
         finished = len(self.graph) - len(todo)
         what = f"{self.config.profile}: {self.config.samples} samples, {len(self.graph)} steps"
         print(f"{what}, {finished} done; logs in {self.folder.path / 'logs'}", flush=True)
-        with View(len(self.graph), finished) as view:
+        with View(self._eta(set(todo))) as view:
             try:
                 return self._work(view)
             finally:
                 stop(self.running.values())
 
-    def _work(self, view: View) -> tuple[int, int]:
+    def _eta(self, todo: Collection[Task]) -> Eta[Task]:
+        """What this run's tasks will take; of those that are done, from what they took then."""
+        kinds = {
+            task: kind(self.stages[task.name], self.config, task.partition) for task in self.graph
+        }
+        eta = Eta(self.graph, kinds, self.workers)
+        for task in [task for task in self.graph if task not in todo]:
+            shards = self.stages[task.name].shards(self.config, task.partition)
+            eta.learn(task, took(self.folder, task.name, shards))
+        return eta
+
+    def _work(self, view: View[Task]) -> tuple[int, int]:
         order = TopologicalSorter(self.graph)
         order.prepare()
         ready: list[Task] = []
@@ -150,19 +162,19 @@ class Executor:
             for task in self._startable(ready, running):
                 ready.remove(task)
                 running[task] = self._start(task)
-            view.show({str(task): child.share() for task, child in running.items()})
+            view.show(running)
             for task, child in self._ended(running):
                 del running[task]
                 self.ended()
                 if child.exitcode == OK and self.done(task):
                     computed += 1
-                    view.finished(str(task), child.seconds)
+                    view.finished(task, child.seconds)
                 elif not self._again(task, child, view):
                     return self._failed(task, child), computed
                 ready.append(task)
         return OK, computed
 
-    def _again(self, task: Task, child: Child, view: View) -> bool:
+    def _again(self, task: Task, child: Child, view: View[Task]) -> bool:
         """Whether to try once more: only after an end that promises to be transient."""
         self.failures[task] += 1
         tries = self.failures[task]
