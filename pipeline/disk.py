@@ -81,9 +81,9 @@ class System:
 system = System()
 
 
-def write(file: int, *parts: bytes) -> None:
+def write(file: int, *parts: bytes | memoryview) -> None:
     """Write all of `parts`, one after another, however many calls that takes."""
-    left = [memoryview(part) for part in parts if part]
+    left = [memoryview(part).cast("B") for part in parts if len(part)]
     while left:
         done = system.write(file, left)
         if not done:
@@ -183,6 +183,32 @@ def replace(target: Path, data: bytes) -> None:
         system.remove(aside)
         raise
     system.sync_folder(target.parent)
+
+
+def link_over(source: Path, target: Path) -> None:
+    """Make `target` another name of `source`, or a copy of it where there are no links; the last
+    writer wins."""
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        system.link(source, aside)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _copy(source, aside)
+    system.replace(aside, target)
+    system.sync_folder(target.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    taken, made, offset = system.open(source), system.create(target), 0
+    try:
+        while part := system.read(taken, CHUNK, offset):
+            write(made, part)
+            offset += len(part)
+        system.sync(made)
+    finally:
+        system.close(taken)
+        system.close(made)
 
 
 def link_once(target: Path, data: bytes) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 from pipeline import disk
@@ -32,7 +31,7 @@ def everything(run: RunFolder, config: Config) -> None:
     report = join(run, ("report",), 0).rows["report"]
     for member, name in (("page.html", "report.html"), ("text.md", "report.md")):
         data, target = report.raw(member), run.path / name
-        if data is not None and (not target.exists() or target.read_bytes() != data):
+        if data is not None and (not target.exists() or disk.read(target) != data):
             disk.replace(target, data)
 
 
@@ -41,7 +40,7 @@ def dataset(run: RunFolder, config: Config) -> None:
     index and the README beside them, and remove shards of ours that are none any more. Other files
     are left alone."""
     folder = run.path / "dataset"
-    folder.mkdir(exist_ok=True)
+    disk.make_folder(folder)
     linked = set()
     sets = {split: (f"assemble-{split}", config.shards) for split in SPLITS}
     for name, (dataset_, shards) in (sets | {REALS: ("reals", config.real_shards)}).items():
@@ -53,7 +52,7 @@ def dataset(run: RunFolder, config: Config) -> None:
     ours = re.compile(rf"({'|'.join((*SPLITS, REALS))})-\d{{5}}\.tar")
     for path in folder.iterdir():
         if ours.fullmatch(path.name) and path.name not in linked:
-            path.unlink()
+            disk.system.remove(path)
     for name in ("edits.parquet", "index.json"):
         disk.replace(folder / name, _member(run, "index", "index", name))
     facts: IndexFacts = join(run, ("index",), 0).rows["index"].get("index", "IndexFacts")
@@ -66,7 +65,7 @@ def models(run: RunFolder, config: Config) -> None:
         row = join(run, (f"train-{trial.name}",), 0).rows["model"]
         for member, suffix in (("model.safetensors", "safetensors"), ("curve.json", "json")):
             data, target = row.raw(member), run.path / "models" / f"{trial.name}.{suffix}"
-            if data is not None and (not target.exists() or target.read_bytes() != data):
+            if data is not None and (not target.exists() or disk.read(target) != data):
                 disk.replace(target, data)
 
 
@@ -83,10 +82,4 @@ def _link(run: RunFolder, manifest: Manifest, target: Path) -> None:
         raise run.lost(manifest, FileNotFoundError())
     if target.exists() and os.path.samefile(tar, target):
         return
-    aside = target.with_name(f".{target.name}.new")
-    aside.unlink(missing_ok=True)
-    try:
-        os.link(tar, aside)
-    except OSError:
-        shutil.copyfile(tar, aside)
-    os.replace(aside, target)
+    disk.link_over(tar, target)

@@ -19,6 +19,8 @@ from pipeline.shards import RunFolder
 from pipeline.stage import read_run
 
 MINIMUM_FREE = 64 << 20
+#: Bytes of a run.json.
+LARGEST = 16 << 20
 #: What is written aside and then put in place, directly in the run folder.
 FILES = ("config.yaml", "run.json", "report.html", "report.md")
 
@@ -39,7 +41,7 @@ def claim(photos: Path | None, out: Path) -> None:
                 raise InputError(
                     f"{out} is not empty and is no run (it has {left[0]}): give another --out"
                 )
-        out.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(out)
 
 
 def _photographs(photos: Path) -> None:
@@ -121,7 +123,7 @@ def begun(out: Path) -> dict[str, Any]:
     there is none; raises InputError if it is damaged."""
     path = out / "run.json"
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(disk.read(path))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError, IsADirectoryError):
@@ -173,7 +175,7 @@ def sweep(run: RunFolder) -> None:
         *(path for path in asides if disk.aside_of(path.name) and path.is_file()),
         *spooled,
     ]:
-        left.unlink(missing_ok=True)
+        disk.system.remove(left)
 
 
 def _aside(path: Path) -> bool:

@@ -119,7 +119,7 @@ def open_cache(
     if (found := _opened(folder, digest, size, parents, check)) is not None:
         return found
     samples.accepted(run, config, split)  # an empty split is said, not waited for
-    home.mkdir(exist_ok=True)
+    disk.make_folder(home)
     with alone(home / f".{folder.name}.lock", folder.name) as locked:
         if (found := _opened(folder, digest, size, parents, check, say=True)) is not None:
             return found  # another process filled it while we waited
@@ -127,7 +127,7 @@ def open_cache(
             tidy(home, folder.name, f"{split}-{size}-")
         aside = home / f".{folder.name}.{uuid.uuid4().hex}"
         try:
-            aside.mkdir()
+            disk.system.make_folder(aside)
             files, count = filling.fill(run, config, split, size, aside)
             known = Index(format=FORMAT, split=split, size=size, resampler=RESAMPLER,
                           samples=count, digest=digest, files=files)  # fmt: skip
@@ -160,12 +160,12 @@ def _opened(
     if not folder.exists():
         return None
     try:
-        known = Index.model_validate_json((folder / INDEX).read_bytes())
+        known = Index.model_validate_json(disk.read(folder / INDEX))
         if known.digest != digest:
             raise ValueError("made from other shards")
         for name, file in known.files.items():
             hold_against(folder / name, file, check)
-        facts = TypeAdapter(tuple[Facts, ...]).validate_json((folder / FACTS).read_bytes())
+        facts = TypeAdapter(tuple[Facts, ...]).validate_json(disk.read(folder / FACTS))
         shape = (known.samples, size, size)
         images = np.memmap(folder / IMAGES, np.uint8, "r", shape=(*shape, 3))
         masks = np.memmap(folder / MASKS, np.uint8, "r", shape=shape)

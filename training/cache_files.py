@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,9 +27,8 @@ def hold_against(path: Path, file: File, check: bool) -> None:
     if (size := path.stat().st_size) != file.bytes:
         raise ValueError(f"{path.name} has {size} bytes, not {file.bytes}")
     if check:
-        with open(path, "rb") as data:
-            if hashlib.file_digest(data, "sha256").hexdigest() != file.sha256:
-                raise ValueError(f"{path.name} does not match its digest")
+        if disk.digest(path) != file.sha256:
+            raise ValueError(f"{path.name} does not match its digest")
 
 
 def stand(aside: Path, folder: Path) -> None:
@@ -39,10 +36,10 @@ def stand(aside: Path, folder: Path) -> None:
     if folder.exists():
         away = aside.with_name(f"{aside.name}.old")
         with suppress(FileNotFoundError):
-            os.rename(folder, away)
+            disk.system.replace(folder, away)
             shutil.rmtree(away, ignore_errors=True)
     try:
-        os.rename(aside, folder)
+        disk.system.replace(aside, folder)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another was first, just now
             raise

@@ -32,7 +32,7 @@ def save(folder: Path, state: dict[str, Any]) -> Path:
     path = folder / f"step-{state['step']:06d}-{hashlib.sha256(data).hexdigest()[:16]}.pt"
     disk.replace(path, data)
     for old in _files(folder)[:-KEEP]:
-        old.unlink(missing_ok=True)
+        disk.system.remove(old)
     return path
 
 
@@ -43,7 +43,7 @@ def newest(folder: Path, facts: Mapping[str, str]) -> str:
     is what a process left that was killed while it wrote.
     """
     for left in folder.glob(".step-*"):
-        left.unlink(missing_ok=True)
+        disk.system.remove(left)
     for path in reversed(_files(folder)):
         try:
             known = load(path).get("facts", {})
@@ -55,7 +55,7 @@ def newest(folder: Path, facts: Mapping[str, str]) -> str:
                        was=str(known.get(differ[0])), wanted=facts[differ[0]])  # fmt: skip
         except ValueError as error:
             events.say("checkpoint-refused", "{why}, not used", level="warning", why=str(error))
-        path.unlink(missing_ok=True)
+        disk.system.remove(path)
     return ""
 
 
@@ -68,7 +68,7 @@ def load(path: Path) -> dict[str, Any]:
     """The state, tensors on the CPU. Raises ValueError if the file is damaged."""
     import torch
 
-    data = path.read_bytes()
+    data = disk.read(path)
     if hashlib.sha256(data).hexdigest()[:16] != path.stem.split("-")[2]:
         raise ValueError(f"{path.name}: damaged or cut short ({len(data)} bytes)")
     state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

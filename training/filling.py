@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from pipeline import events
+from pipeline import disk, events
 from pipeline.config import Config
 from pipeline.documents import Split
 from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
@@ -87,19 +87,20 @@ class _Hashed:
 
     def __init__(self, path: Path) -> None:
         self.path, self._sha, self._bytes = path, hashlib.sha256(), 0
-        self._out: BinaryIO = open(path, "xb")  # noqa: SIM115 - closed by __exit__
+        self._out = disk.system.create(path)
 
     def __enter__(self) -> _Hashed:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        with self._out:
+        try:
             if kind is None:
-                self._out.flush()
-                os.fsync(self._out.fileno())
+                disk.system.sync(self._out)
+        finally:
+            disk.system.close(self._out)
 
     def write(self, raw: bytes | memoryview) -> None:
-        self._out.write(raw)
+        disk.write(self._out, raw)
         self._sha.update(raw)
         self._bytes += memoryview(raw).nbytes
 
