@@ -41,9 +41,12 @@ def _progress(found: Cost) -> list[str]:
 
 
 def _each(found: Cost) -> list[str]:
-    parts = [f"{one.device.upper()} {each(one.per_kept_sample)}{_paid(one, found)}"
-             for one in found.totals if one.per_kept_sample is not None]  # fmt: skip
-    return [f"A kept sample took: {', '.join(parts)}."] if parts else []
+    lines = [one for one in found.totals if one.per_kept_sample is not None]
+    parts = [f"{each(one.per_kept_sample)} of a {one.device.upper()}{_paid(one, found)}"
+             for one in lines]  # fmt: skip
+    sums = [one.money_per_kept_sample for one in lines if one.money_per_kept_sample is not None]
+    both = f", together {money(sum(sums))} {found.currency}" if len(sums) > 1 else ""
+    return [f"A kept sample took {' and '.join(parts)}{both}."] if parts else []
 
 
 def _paid(one: Line, found: Cost) -> str:
@@ -53,19 +56,20 @@ def _paid(one: Line, found: Cost) -> str:
 
 def _spent(total: Line) -> str:
     """Of 412 GPU-seconds 197 (48 %) went into samples that were filtered, and so on."""
-    told: list[Fate] = [fate for fate in INTO if fate != "undecided"] if total.decided else []
-    told += ["undecided"] if total.fates["undecided"] else []
-    parts = [_part(total, fate) for fate in told]
-    last = f" and {parts.pop()}" if len(parts) > 1 else ""
+    told = [fate for fate in INTO
+            if (total.fates[fate] if fate == "undecided" else total.decided)]  # fmt: skip
+    first, *parts = (_part(total, fate) for fate in told)
+    first = first.replace("into", "went into", 1)
+    last = f" and {parts.pop()}" if parts else ""
     whole = _number(total.seconds, total.seconds)
-    return f"Of {whole} {_unit(total)} {', '.join(parts)}{last}."
+    return f"Of {whole} {_unit(total)} {', '.join((first, *parts))}{last}."
 
 
 def _part(total: Line, fate: Fate) -> str:
     of = total.fates[fate]
     share = f" ({of / total.seconds:.0%})".replace("%", " %") if of else ""
     amount = _number(of, total.seconds) if of else "none"
-    return f"{amount}{share} went into samples that {INTO[fate]}"
+    return f"{amount}{share} into samples that {INTO[fate]}"
 
 
 def _number(seconds: float, of: float) -> str:

@@ -14,6 +14,7 @@ report_sheet.py     chooses and tells samples   report_pictures.py    palette, o
 report_plots.py     figures as SVG              report_statistics.py  the paper's figure 3
 report_learning.py  curves, figure 5            report_severity.py    scores by severity
 report_charts.py    time                        report_panels.py      the paper's figure 6
+report_cost.py      what the samples took
 report_page.py      the HTML file               report_markdown.py    the Markdown file
 """
 

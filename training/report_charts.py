@@ -1,6 +1,6 @@
-"""Plots of the run: seconds, timeline.
+"""Plots of the run: seconds, timeline, what samples took.
 
-in    `Stages`
+in    `Stages`; a `Cost`
 out   `Plot`s
 """
 
@@ -10,11 +10,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from pipeline.cost import Cost
+from pipeline.cost_read import Fate
 from pipeline.units import duration
-from training.report_plots import LINE, MAIN, Plot, bars, draw, plain
+from training.report_cost import shown
+from training.report_plots import COLOURS, LINE, MAIN, SECOND, Plot, bars, draw, plain
 from training.report_stages import Stages, Tally
 
 SLOTS = 600
+FATES: dict[Fate, str] = {
+    "kept": MAIN, "filtered": SECOND, "quarantined": COLOURS[3], "undecided": LINE,
+}  # fmt: skip
 
 
 def seconds(stages: Stages) -> Plot:
@@ -77,3 +83,39 @@ def merged(tally: Tally, wall: float) -> list[tuple[float, float]]:
         else:
             found.append((start, end))
     return [(start, end - start) for start, end in found]
+
+
+def costs(found: Cost) -> list[Plot]:
+    """A stacked bar for each family: seconds by what became of the samples. None where no family
+    has worked."""
+    lines = [one for one in found.families if one.seconds]
+    if not any(one.family for one in lines):
+        return []
+    title, top = "Where the time went", max(one.seconds for one in lines)
+    fates = [fate for fate in shown(found) if any(one.fates[fate] for one in lines)]
+    factor, unit = ((3600, "hours") if top > 10_800 else (60, "minutes") if top > 180 else
+                    (1, "seconds"))  # fmt: skip
+    names = [f"{plain(one.name)}, {one.device.upper()}" for one in lines]
+
+    def paint(axes: Axes) -> None:
+        left = np.zeros(len(lines))
+        for fate in fates:
+            widths = np.array([one.fates[fate] / factor for one in lines])
+            axes.barh(names, widths, left=left, color=FATES[fate], height=0.72)
+            left += widths
+        for i, one in enumerate(lines):
+            axes.text(left[i] + top / factor * 0.01, i, duration(one.seconds), va="center")
+        axes.set_ylim(max(len(lines), 4) - 0.4, -0.6)
+        axes.set_xlim(0, top / factor * 1.12)
+        axes.set_xlabel(unit)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x")
+        axes.spines["left"].set_visible(False)
+        marks = [Patch(facecolor=FATES[fate], label=f"{fate} samples") for fate in fates]
+        axes.figure.legend(handles=marks, loc="outside upper left", ncols=4, handlelength=1)
+
+    told = (", ".join(f"{fate} {duration(one.fates[fate])}" for fate in fates) for one in lines)
+    said = "; ".join(f"{name}: {text}" for name, text in zip(names, told, strict=True))
+    caption = "By what became of the samples in the end; “others” are the stages of no family."
+    height = 0.27 * len(lines) + 1.1
+    return [draw(title, caption, f"{title}. {said}", paint, (11.0, height), wide=True)]

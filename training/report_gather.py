@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.config import Config, ProtocolName
+from pipeline.cost import Cost
 from pipeline.dag import dag
 from pipeline.documents import IndexFacts, Metrics
 from training import (
+    report_cost,
     report_data,
     report_notes,
     report_provenance,
@@ -45,6 +47,7 @@ class Findings:
     trials: Sequence[Trial]
     scores: dict[ProtocolName, tuple[Metrics, ...]]
     stages: Stages
+    cost: Cost
     tables: dict[ProtocolName, tuple[Table, ...]]
     absent: Sequence[str]
     missing: Sequence[str]
@@ -82,11 +85,13 @@ def gather(library: Library, clock: Clock) -> Findings:
         scores = report_trials.scores(library)
         trials = report_trials.trials(library, scores)
         stages = report_stages.collect(library.run, config)
+        cost = report_cost.collect(library)
     curves = {trial.of.name: trial.curve for trial in trials if trial.curve}
     tiny = index.weights == "tiny"
     counts = index.samples.get("train", 0), index.samples.get("val", 0)
     return Findings(
         library=library, samples=samples, index=index, trials=trials, scores=scores, stages=stages,
+        cost=cost,
         tables=report_tables.tables(Scored(config, scores, curves, tiny)),
         absent=report_notes.absent(config, list(scores)), missing=_missing(library),
         lead=report_notes.lead(config, *counts, tiny),

@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from pipeline.cost_said import sentences
+from training import report_cost
 from training.report_gather import NOISE, Findings
 from training.report_tables import Cell, Table
 
@@ -42,6 +44,9 @@ def markdown(found: Findings) -> str:
     counts = ", ".join(f"{n:,} {split}" for split, n in found.index.samples.items())
     blocks.append(f"Samples: {escape(counts)}; {found.lost:,} quarantined.")
     blocks += ["## Scores", *_scores(found)]
+    blocks += ["## Cost", "\n".join(f"- {escape(said)}" for said in sentences(found.cost))]
+    for table in report_cost.tables(found.cost):
+        blocks += _table(table)
     blocks += ["## Provenance", "\n".join(_facts(found.facts))]
     for table in found.provenance:
         blocks += _table(table)

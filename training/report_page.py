@@ -19,11 +19,13 @@ from pipeline.cards import Card as ModelCard
 from pipeline.cards import Role, card
 from pipeline.clock import Clock
 from pipeline.config import Config
+from pipeline.cost_said import sentences
 from pipeline.documents import IndexFacts, Share
 from pipeline.protocols import PROTOCOLS
 from pipeline.units import duration
 from training import (
     report_charts,
+    report_cost,
     report_learning,
     report_panels,
     report_pictures,
@@ -62,6 +64,7 @@ def page(found: Findings, clock: Clock) -> str:
             provenance=found.provenance, tiny=found.tiny, titles=TITLES,
             photographs=index.sources, models=_models(config), vocabulary=_scores(samples),
             lost=found.lost, notes=_notes(samples), wall=WALL, balance=_balance(index),
+            bill=sentences(found.cost), costs=report_cost.tables(found.cost),
             ignored=runs.begun(library.run.path).get("ignored", {}),
             binary=any(t.metrics and t.of.task == "binary" for t in trials),
             columns=columns, truth=truth, **plots,
@@ -86,7 +89,8 @@ def _plots(found: Findings) -> dict[str, list[Plot]]:
     trials, stages = found.trials, found.stages
     kept = [item for item in found.samples if item.split != "filtered"]
     plots: dict[str, list[Plot]] = {
-        "statistics": [], "times": [], "curves": report_learning.curves(trials),
+        "statistics": [], "times": [], "spent": report_charts.costs(found.cost),
+        "curves": report_learning.curves(trials),
         "confusions": [report_learning.confusion(trial.name, trial.metrics) for trial in trials
                        if trial.metrics and trial.of.task == "semantic"
                        and trial.metrics.confusion],

@@ -108,9 +108,10 @@ def test_a_gpu_is_no_cpu_and_a_training_holds_one_for_each_process(tmp_path: Pat
         "train-deeplabv3plus-binary": ("gpu", 100.0, 0.1),
     }  # fmt: skip
     assert found.gpus == {"NVIDIA H100": 120.0, "NVIDIA L4": 100.0}
-    text = cost_text.as_text(found)
-    assert "3 min 40 s of GPUs at 3.60 EUR an hour: 0.2200 EUR; 15 s of CPUs at 0.3600 EUR" in text
-    assert "A kept sample took: GPU 25 s (0.0250 EUR), CPU 2.50 s (0.0003 EUR)." in text
+    said = " ".join(cost_text.as_text(found).split())
+    assert "3 min 40 s of GPUs at 3.60 EUR an hour: 0.2200 EUR; 15 s of CPUs at 0.3600 EUR" in said
+    assert "A kept sample took 25 s of a GPU (0.0250 EUR) and 2.50 s of a CPU (0.0003 EUR)" in said
+    assert "together 0.0253 EUR." in said
 
 
 @pytest.mark.parametrize(
@@ -138,9 +139,9 @@ def test_what_was_not_used_is_said_in_a_sentence(tmp_path: Path) -> None:
     said = " ".join(cost_text.as_text(reckon(run, config)).split())
     assert "of 8 planned samples 2 kept, 5 filtered, 1 quarantined" in said
     assert ("Of 412.0 CPU-seconds 112.0 (27 %) went into samples that were filtered and 100.0 "
-            "(24 %) went into samples that were quarantined.") in said  # fmt: skip
+            "(24 %) into samples that were quarantined.") in said  # fmt: skip
     assert "attempts that were killed, which leave no manifest" in said
-    assert "A kept sample took: CPU 3 min 26 s." in said and "undecided" not in said
+    assert "A kept sample took 3 min 26 s of a CPU." in said and "undecided" not in said
 
 
 def test_a_run_that_was_long_is_told_in_hours(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_a_run_that_was_long_is_told_in_hours(tmp_path: Path) -> None:
     commit(run, "ingest", 0, KEYS[:4], 3600 * 1100)
     assembled(run, 0, train="012")
     said = " ".join(cost_text.as_text(reckon(run, config)).split())
-    assert ("Of 1,100 CPU-hours none went into samples that were filtered and 275 (25 %) went into "
+    assert ("Of 1,100 CPU-hours none went into samples that were filtered and 275 (25 %) into "
             "samples that were quarantined.") in said  # fmt: skip
 
 

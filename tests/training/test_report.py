@@ -27,10 +27,10 @@ from training.paper import PUBLISHED
 
 SECTIONS = (
     "samples", "filtered", "statistics", "balance", "scores", "predictions", "training",
-    "provenance", "stages", "rejects", "credits",
+    "provenance", "stages", "cost", "rejects", "credits",
 )  # fmt: skip
 #: Those that say when something ran, or how long.
-TIMED = {"stages", "provenance"}
+TIMED = {"stages", "provenance", "cost"}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_pictures_are_pictures_and_plots_have_words(html: str) -> None:
         assert head == "data:image/png;base64" and img["alt"]
         Image.open(io.BytesIO(base64.b64decode(data))).load()
     plots = [svg for svg in parsed.having("svg") if svg.get("role") == "img"]
-    assert len(plots) == 6 + 1 + 2 + 2 and all(svg["aria-label"] for svg in plots)
+    assert len(plots) == 6 + 1 + 2 + 2 + 1 and all(svg["aria-label"] for svg in plots)
     assert "<metadata" not in html and html.count("<style") == 1
 
 

@@ -92,15 +92,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", ["plain", "hostile", "every"])
 def test_it_opens_without_a_complaint(name: str, pages: dict[str, Path], tmp_path: Path) -> None:
     dom, log = browse(pages[name], tmp_path)
-    for part in ("samples", "filtered", "statistics", "scores", "stages", "rejects", "credits"):
+    names = ("samples", "filtered", "statistics", "scores", "stages", "cost", "rejects", "credits")
+    for part in names:
         assert f'<section id="{part}">' in dom
     assert complaints(log) == []
 
 
 @pytest.mark.parametrize(
     "name, width, plots",
-    [("plain", 1280, 11), ("plain", 390, 11), ("hostile", 390, 11), ("every", 1280, 30),
-     ("every", 390, 30)],
+    [("plain", 1280, 12), ("plain", 390, 12), ("hostile", 390, 12), ("every", 1280, 31),
+     ("every", 390, 31)],
 )  # fmt: skip
 def test_everything_is_seen_at_any_width(
     name: str, width: int, plots: int, pages: dict[str, Path], tmp_path: Path
@@ -113,7 +114,7 @@ def test_everything_is_seen_at_any_width(
     assert body
     found: dict[str, Any] = json.loads(html.unescape(body[1]))
     assert len(found["pictures"]) == text.count("<img ") > 40 and all(found["pictures"])
-    assert len(found["sections"]) == 11 and found["scripts"] == 0
+    assert len(found["sections"]) == 12 and found["scripts"] == 0
     assert len(found["plots"]) == plots and min(found["plots"]) > 100
     assert found["overflow"] <= 0
     assert found["wide"] == [], "a table or a row of pictures is wider than its box scrolls"

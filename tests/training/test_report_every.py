@@ -18,7 +18,7 @@ from pipeline.stage import read_run
 from tests.jobs.published import pairs, zipped
 from tests.training.report_read import COMMONMARK, Parsed, section
 from tests.training.report_run import FAMILIES, Recipe, build
-from training import report, report_data
+from training import report, report_cost, report_data
 from training.paper import PUBLISHED
 from training.report_gather import gather
 from training.report_markdown import escape
@@ -61,8 +61,10 @@ def test_the_tables_of_both_have_the_same_cells(every: Path, page: str, text: st
     library = report_data.Library(RunFolder(every), read_run(every))
     found = gather(library, Clock())
     rows = COMMONMARK.render(text).count("<tr>")
-    parsed = Parsed(section(page, "scores") + section(page, "provenance"))
-    tables = [*(table for some in found.tables.values() for table in some), *found.provenance]
+    sections = (section(page, name) for name in ("scores", "cost", "provenance"))
+    parsed = Parsed("".join(sections))
+    tables = [*(table for some in found.tables.values() for table in some),
+              *report_cost.tables(found.cost), *found.provenance]  # fmt: skip
     assert rows == sum(len(table.rows) + 1 for table in tables) == len(parsed.having("tr"))
     for cell in (cell for table in tables for row in table.rows for cell in row):
         assert cell.text in parsed.text and escape(cell.text) in text
