@@ -40,17 +40,25 @@ def _library() -> Any:
 
 @cache
 def _handle() -> Any:
-    """The first device that this process may use (CUDA_VISIBLE_DEVICES), None without one."""
+    """This process's own device of those it may use (CUDA_VISIBLE_DEVICES), None without one."""
     nvml = _library()
     if nvml is None:
         return None
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    mine = visible.split(",")[_place() :][:1] if visible else [str(_place())]
     try:
-        if first.isdigit():
-            return nvml.nvmlDeviceGetHandleByIndex(int(first))
-        return nvml.nvmlDeviceGetHandleByUUID(first)
+        if not mine:
+            return None
+        if mine[0].isdigit():
+            return nvml.nvmlDeviceGetHandleByIndex(int(mine[0]))
+        return nvml.nvmlDeviceGetHandleByUUID(mine[0])
     except nvml.NVMLError:
         return None
+
+
+def _place() -> int:
+    """Which of the devices is this process's: each rank of a training has one."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def name() -> str:
@@ -79,7 +87,7 @@ def watch(who: tuple[str, ...], source: Callable[[], Reading | None] = read) -> 
     read is not asked again."""
     if (first := source()) is None:
         return
-    device = name()
+    device = f"{_place()} {name()}".strip()
 
     def show(now: Reading) -> None:
         live.gauge(metrics.GPU_MEMORY, *who, device).set(now.used)

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from pipeline import gpu
 
 WHO = ("run", "edit-1-sdxl", "sdxl", "0/1")
-LABELS = dict(zip(("run", "stage", "family", "partition"), WHO, strict=True)) | {"gpu": ""}
+LABELS = dict(zip(("run", "stage", "family", "partition"), WHO, strict=True)) | {"gpu": "0"}
 
 
 def value(name: str) -> float | None:
@@ -29,5 +29,5 @@ def test_it_is_read_again_until_it_cannot_be(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_without_a_gpu_there_is_nothing() -> None:
     gpu.watch(("run", "none", "", "0/1"), lambda: None)
-    here = {"run": "run", "stage": "none", "family": "", "partition": "0/1", "gpu": ""}
+    here = {"run": "run", "stage": "none", "family": "", "partition": "0/1", "gpu": "0"}
     assert REGISTRY.get_sample_value("palimpsest_gpu_memory_used_bytes", here) is None
