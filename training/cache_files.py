@@ -26,9 +26,8 @@ def hold_against(path: Path, file: File, check: bool) -> None:
     """Raises ValueError unless the file is as long as it should be and, if asked, as its digest."""
     if (size := path.stat().st_size) != file.bytes:
         raise ValueError(f"{path.name} has {size} bytes, not {file.bytes}")
-    if check:
-        if disk.digest(path) != file.sha256:
-            raise ValueError(f"{path.name} does not match its digest")
+    if check and disk.digest(path) != file.sha256:
+        raise ValueError(f"{path.name} does not match its digest")
 
 
 def stand(aside: Path, folder: Path) -> None:

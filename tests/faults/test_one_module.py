@@ -50,7 +50,9 @@ def changes(path: Path) -> Iterator[str]:
             mode = [ast.unparse(one) for one in node.args[1:2]]
             if any(letter in str(mode) for letter in ("w", "a", "x", "+", "O_WRONLY")):
                 yield f"{called}({', '.join(mode)})"
-        elif (name == "replace" and owner == "os") or (name in CHANGES and owner not in ("", *OURS)):
+        elif (name == "replace" and owner == "os") or (
+            name in CHANGES and owner not in ("", *OURS)
+        ):
             yield called
 
 
