@@ -123,7 +123,7 @@ def begun(out: Path) -> dict[str, Any]:
     there is none; raises InputError if it is damaged."""
     path = out / "run.json"
     try:
-        found = json.loads(disk.read(path))
+        found = json.loads(disk.read(path, size=LARGEST))  # half of a longer one is no JSON
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError, IsADirectoryError):
