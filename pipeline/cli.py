@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--data", type=Path, help="the folder that holds runs (default: runs)")
     doctor.add_argument("--models", type=Path, help="the folder of model weights")
     doctor.add_argument("--profile", help="look for the models of this profile or YAML file")
+    doctor.add_argument("--json", action="store_true", help="print what was found as JSON")
     doctor.add_argument("--gpu", action="store_true", help="a GPU must be there")
     doctor.add_argument(
         "--port", type=int, help="metrics must be servable here (with --data: 9090)"

@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipeline.doctor_disk import first_wins, others, renames, space, writable
+from pipeline.doctor_disk import case, clock, first_wins, others, renames, space, writable
+from pipeline.documents import Doc
 from pipeline.errors import OK, PERMANENT, TRANSIENT, PermanentError, TransientError, explain
 from pipeline.events import clean
 
@@ -31,15 +32,37 @@ CUDA = "import torch; print(torch.cuda.device_count(), torch.version.cuda)"
 Check = Callable[[], str]
 
 
+class Tried(Doc):
+    """One check: what was found, or what is wrong and the way out."""
+
+    name: str
+    said: str
+    exit_code: int
+
+
+class Diagnosis(Doc):
+    checks: tuple[Tried, ...]
+    process: str
+    exit_code: int
+
+
 def main(args: argparse.Namespace) -> int:
-    found = [_tried(name, check) for name, check in checks(args)]
-    print(f"info  process: {_process()}", flush=True)
-    failed = [code for code in found if code != OK]
+    def say(line: str) -> None:
+        if not args.json:
+            print(line, flush=True)
+
+    found = [_tried(name, check, say) for name, check in checks(args)]
+    say(f"info  process: {_process()}")
+    failed = [one.exit_code for one in found if one.exit_code != OK]
+    code = PERMANENT if PERMANENT in failed else TRANSIENT if failed else OK
+    if args.json:
+        seen = Diagnosis(checks=tuple(found), process=_process(), exit_code=code)
+        print(seen.model_dump_json(indent=2))
     if failed:
         print(f"palimpsest: {len(failed)} of {len(found)} checks failed", file=sys.stderr)
-        return PERMANENT if PERMANENT in failed else TRANSIENT
-    print(f"all {len(found)} checks passed")
-    return OK
+    else:
+        say(f"all {len(found)} checks passed")
+    return code
 
 
 def checks(args: argparse.Namespace) -> Iterator[tuple[str, Check]]:
@@ -50,7 +73,7 @@ def checks(args: argparse.Namespace) -> Iterator[tuple[str, Check]]:
     with _scratch(data) as here:
         for name, check in (
             ("writable", writable), ("rename", renames), ("first writer wins", first_wins),
-            ("other processes", others),
+            ("other processes", others), ("names", case), ("clock", clock),
         ):  # fmt: skip
             yield f"{data}: {name}", partial(check, here)
     yield f"{data}: free space", partial(space, data)
@@ -65,15 +88,15 @@ def checks(args: argparse.Namespace) -> Iterator[tuple[str, Check]]:
         yield f"port {port}", partial(free_port, port)
 
 
-def _tried(name: str, check: Check) -> int:
+def _tried(name: str, check: Check, say: Callable[[str], None]) -> Tried:
     try:
-        print(f"ok    {clean(name)}: {clean(check())}", flush=True)
-        return OK
+        found = Tried(name=clean(name), said=clean(check()), exit_code=OK)
     except (PermanentError, TransientError, OSError) as error:
         code, sentence = explain(error)
-        said = clean(sentence or f"{type(error).__name__}: {error}")
-        print(f"FAIL  {clean(name)}: {said}", flush=True)
-        return TRANSIENT if code == TRANSIENT else PERMANENT
+        found = Tried(name=clean(name), said=clean(sentence or f"{type(error).__name__}: {error}"),
+                      exit_code=TRANSIENT if code == TRANSIENT else PERMANENT)  # fmt: skip
+    say(f"{'FAIL' if found.exit_code else 'ok':<4}  {found.name}: {found.said}")
+    return found
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from pipeline import disk
@@ -12,6 +13,8 @@ from pipeline.code import ROOT
 from pipeline.errors import PermanentError, TransientError
 from pipeline.runs import MINIMUM_FREE
 
+#: Seconds; far less than `palimpsest gc` waits before it takes a file for a leftover.
+SKEW = 300.0
 #: A second process in the folder argv[1]: reads, tries the lock, answers. It imports this package.
 OTHER = """
 import sys
@@ -84,6 +87,25 @@ def others(here: Path) -> str:
         "see each other's files; there are no locks, so what killed attempts left stays until "
         "nothing is at work"
     )  # fmt: skip
+
+
+def case(here: Path) -> str:
+    disk.replace(here / "Name", b"upper")
+    disk.replace(here / "name", b"lower")
+    if disk.read(here / "Name") != b"upper":
+        raise PermanentError("two names that differ in case are one file: choose a file system "
+                             "that tells them apart")  # fmt: skip
+    return "names that differ in case are two files"
+
+
+def clock(here: Path) -> str:
+    """Only what is old is collected as a leftover, by the clock of whoever collects."""
+    disk.replace(here / "now", b"")
+    apart = abs(disk.system.stat(here / "now").st_mtime - time.time())
+    if apart > SKEW:
+        raise PermanentError(f"the file system's clock is {apart:.0f} s apart from this machine's: "
+                             "set both by NTP")  # fmt: skip
+    return f"within {max(apart, 1):.0f} s of this machine's"
 
 
 def space(data: Path) -> str:

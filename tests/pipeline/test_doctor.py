@@ -16,7 +16,14 @@ NO_ONE = 65534
 
 
 def run(**given: Any) -> int:
-    asked = {"data": None, "models": None, "profile": None, "gpu": False, "port": None} | given
+    asked = {
+        "data": None,
+        "models": None,
+        "profile": None,
+        "gpu": False,
+        "port": None,
+        "json": False,
+    } | given
     return doctor.main(argparse.Namespace(**asked))
 
 
@@ -26,7 +33,7 @@ def test_a_laptop(
     monkeypatch.chdir(tmp_path)
     assert run() == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()] == ["ok"] * 5 + ["info", "all"]
+    assert [line.split()[0] for line in out.splitlines()] == ["ok"] * 7 + ["info", "all"]
     assert "first writer wins: by hard link" in out and "GiB are free" in out
     assert list(tmp_path.iterdir()) == []
 
@@ -156,3 +163,23 @@ def test_a_gpu_that_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(doctor, "CUDA", "print('0 12.8')")
     with pytest.raises(errors.PermanentError, match=r"Old GPU is there, but torch \(CUDA 12.8\)"):
         doctor.gpu()
+
+
+def test_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(data=tmp_path / "gone", port=1, json=True) == 78
+    found = doctor.Diagnosis.model_validate_json(capsys.readouterr().out)
+    assert found.exit_code == 78 and found.checks[0].said.startswith("there is no folder")
+
+
+def test_names_that_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "read", lambda path: b"lower")
+    with pytest.raises(errors.PermanentError, match="differ in case are one file"):
+        doctor_disk.case(tmp_path)
+
+
+def test_a_clock_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor_disk.clock(tmp_path) == "within 1 s of this machine's"
+    now = doctor_disk.time.time()
+    monkeypatch.setattr(doctor_disk.time, "time", lambda: now + 4000)
+    with pytest.raises(errors.PermanentError, match="clock is 4000 s apart"):
+        doctor_disk.clock(tmp_path)
