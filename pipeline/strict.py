@@ -18,8 +18,8 @@ from pipeline.errors import ConfigError
 #: Bytes of a file; and of a mapping letters, levels, aliases, letters of what is no text: numbers.
 LARGEST, LONGEST, DEEPEST, ALIASES, NUMBER = 16 << 20, 1 << 20, 20, 64, 64
 TEXT = "tag:yaml.org,2002:str"
-#: Keys of a mapping that a sentence names.
-NAMED = 80
+#: Letters of a key that a sentence names, and of what it says of it.
+NAMED, LONGEST_SAID = 80, 500
 
 
 class _Refused(yaml.MarkedYAMLError):
@@ -113,7 +113,7 @@ def mapping(text: str, where: str) -> dict[Any, Any]:
 
 
 def _plain(said: str) -> str:
-    return " ".join(said.split())[:500]
+    return " ".join(said.split())[:LONGEST_SAID]
 
 
 def sentence(error: ValidationError, model: type[BaseModel]) -> str:
@@ -122,7 +122,7 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     path = [str(part)[:NAMED] for part in first["loc"] if part != "[key]"]
     key = ".".join(path)
     if first["type"] != "extra_forbidden":
-        said = first["msg"].removeprefix("Value error, ")
+        said = first["msg"].removeprefix("Value error, ")[:LONGEST_SAID]
         return f"{key}: {said}" if key else said
     valid = list(_section(model, path[:-1]).model_fields)
     near = difflib.get_close_matches(path[-1], valid, n=1, cutoff=0.5)
