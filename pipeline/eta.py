@@ -29,6 +29,8 @@ GUESS = {
     "jobs.replay": 1.2, "training.train": 75.0, "training.evaluate": 6.0, "training.report": 3.0,
 }  # fmt: skip
 OTHER = 0.3
+#: Of starting one, however little it has to do.
+START = 0.1
 #: Of the samples that those guesses are for.
 SAMPLES = 64
 #: The share from which on a task that works is reckoned by its own progress alone.
@@ -56,7 +58,8 @@ def kind(stage: Stage, config: Config, partition: tuple[int, int]) -> Kind:
     if stage.module == "training.train":  # as many steps as the recipe has, whatever is learned
         share = (config.detectors[stage.trained[0][0]].steps or 10_000) / 120
     like = (stage.name, f"{stage.module} {stage.family}", stage.module)
-    return Kind(like, GUESS.get(stage.module, OTHER) * share, max(1, stage.processes))
+    guess = START + GUESS.get(stage.module, OTHER) * share
+    return Kind(like, guess, max(1, stage.processes))
 
 
 def took(run: RunFolder, dataset: str, shards: range) -> float | None:

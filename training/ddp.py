@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ def world(device: str) -> Iterator[World]:
     # Some CUDA kernels (the loss over pixels) have no deterministic form. Not by
     # `use_deterministic_algorithms`, which imports the compiler: three seconds in every process.
     torch.set_deterministic_debug_mode("warn" if where.type == "cuda" else "error")
+    if where.type == "cuda":  # known (above), and nobody who reads the log could change it
+        warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
     if size == 1:
         yield World(rank, size, where)
         return
