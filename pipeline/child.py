@@ -68,7 +68,7 @@ def _end_with_executor() -> None:
     os._exit(TRANSIENT)
 
 
-def _told(progress: Path) -> dict[str, str]:
+def told(progress: Path) -> dict[str, str]:
     """Where a process shall say how far it is, and how many samples it worked at."""
     return {pulse.FILE: str(progress), pulse.SAMPLES_FILE: str(progress.with_suffix(".samples"))}
 
@@ -77,7 +77,7 @@ def _enter(module: str, argv: list[str], log: str, progress: str, metrics: str) 
     """In the forked process: send all output to the log and run the stage's main."""
     die_with_parent()
     threading.Thread(target=_end_with_executor, daemon=True).start()
-    os.environ.update(_told(Path(progress)))
+    os.environ.update(told(Path(progress)))
     live.write_to(metrics)
 
     def main(argv: list[str]) -> int:
@@ -145,7 +145,7 @@ class Child:
     def _run_torch(self, module: str, argv: list[str], processes: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", TORCHRUN, str(processes), module, *argv]
-        env = os.environ | {**_told(self._progress), "PYTHONPATH": path}
+        env = os.environ | {**told(self._progress), "PYTHONPATH": path}
         with open(self.log, "ab") as log, _uninterrupted():
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                     env=env, preexec_fn=die_with_parent)  # fmt: skip

@@ -1,15 +1,20 @@
 """One line an event, whatever a text holds; the same facts for people and programs."""
 
+import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import events
 from pipeline.config import Config
 from pipeline.dag import dag
+from pipeline.events import Figures, Numbers, Span
 from pipeline.shards import RunFolder
 from pipeline.stage import Context
 
@@ -82,3 +87,30 @@ def test_who_speaks(standin: Config, tmp_path: Path) -> None:
         "run": "r1", "stage": "edit-2-heal", "family": "heal", "turn": 2, "partition": "1/2",
     }  # fmt: skip
     assert found["report"] == {"run": "r1", "stage": "report"}
+
+
+def test_figures_read_well_and_stay_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "{seconds:span}; {reasons}; {figures}; {seconds:.2f}"
+    facts = {
+        "seconds": Span(200.4), "reasons": Numbers({"empty-mask": 1, "noop-edit": 3}),
+        "figures": Figures({"miou": 0.33333, "f1": 1.0}),
+    }  # fmt: skip
+    events.say("note", text, **facts)
+    said = capsys.readouterr().out.split("Z ", 1)[1]
+    assert said == "3 min 20 s; 3 noop-edit, 1 empty-mask; miou 0.3333, f1 1.0000; 200.40\n"
+    events.speak_for({}, "json")
+    events.say("note", text, **facts)
+    found = json.loads(capsys.readouterr().out)
+    assert {key: found[key] for key in facts} == {
+        "seconds": 200.4, "reasons": {"empty-mask": 1, "noop-edit": 3},
+        "figures": {"miou": 0.33333, "f1": 1.0},
+    }  # fmt: skip
+
+
+@given(st.text(), st.sampled_from(["human", "json"]))
+def test_no_text_makes_a_second_line_or_steers_a_terminal(text: str, mode: str) -> None:
+    events.speak_for(WHO, mode)
+    with redirect_stdout(io.StringIO()) as out:
+        events.say("note", "{said}; {names}", said=text, names=Numbers({text: 1}))
+    line = out.getvalue()
+    assert line.endswith("\n") and line[:-1].isprintable()
