@@ -13,6 +13,7 @@ from tests.dashboards.watched import Watched, watched
 
 #: Share of the shards at which the pictures of a run under way are taken: in the midst of edits.
 SHARE = 0.6
+SCRAPE = 5.0  # seconds
 
 
 def moments(seen: Watched) -> dict[str, float]:
@@ -32,7 +33,7 @@ def main() -> int:
     args = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="palimpsest-dashboards-") as folder,
-        watched(Path(folder), args.profile) as seen,
+        watched(Path(folder), args.profile, SCRAPE) as seen,
     ):
         rows = check.check(seen, check.Empty.read())
         print(check.as_text(rows))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -24,7 +25,7 @@ COLOURS = ("#73BF69", "#F2CC0C", "#5794F2", "#FF9830", "#F2495C", "#B877D9", "#3
            "#3F9DB3", "#BA7D5A", "#9B6BB3", "#A9B0BD")  # fmt: skip
 NAMED = {"green": "#73BF69", "yellow": "#F2CC0C", "red": "#F2495C", "blue": "#5794F2",
          "orange": "#FF9830", "text": INK}  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "axes.edgecolor": EDGE,
     "axes.facecolor": PANEL, "xtick.color": FAINT, "ytick.color": FAINT, "grid.color": "#25292e",
     "axes.axisbelow": True, "path.simplify": True,
@@ -37,7 +38,7 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=PAGE)
-        self.agg = FigureCanvasAgg(self.figure)
+        self.agg: Any = FigureCanvasAgg(self.figure)
 
     def box(self, x: float, y: float, w: float, h: float, colour: str, round: float = 0) -> None:
         size = (x, self.height - y - h), w, h

@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.dashboards import boards
 from tests.dashboards.boards import Doc
 from tests.dashboards.canvas import EDGE, FAINT, INK, PANEL, Canvas, styled
-from tests.dashboards.painters import PAINTERS, Place
+from tests.dashboards.looks import Place
+from tests.dashboards.painters import PAINTERS
 from tests.dashboards.panel_data import View
 from tests.dashboards.watched import Watched
 

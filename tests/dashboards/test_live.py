@@ -24,7 +24,7 @@ MATCHER = re.compile(r'(\w+)(=~|!=|!~|=)"([^"]*)"')
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched(tmp_path_factory.mktemp("watched"), str(PROFILE)) as found:
+    with watched(tmp_path_factory.mktemp("watched"), str(PROFILE), 2.0) as found:
         yield found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import metrics
+from pipeline.code import ROOT
 from tests.dashboards import boards, check, promql, tidy, units
 
 BOARDS = {name: boards.read(name) for name in boards.NAMES}
@@ -135,3 +136,10 @@ def test_a_word_that_does_not_exist_is_noticed() -> None:
                   "palimpsest_run_kept", "up"):  # fmt: skip
         with pytest.raises(KeyError):
             labels(wrong)
+
+
+def test_the_docs_speak_of_every_panel() -> None:
+    page = (ROOT / "docs" / "dashboards.md").read_text()
+    for board in BOARDS.values():
+        for panel in boards.panels(board):
+            assert panel["title"].split(",")[0] in page, panel["title"]

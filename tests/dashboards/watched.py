@@ -17,8 +17,6 @@ from pipeline.code import ROOT
 from tests import servers
 from tests.servers import Labels, Server
 
-#: Seconds between two scrapes, and after the run until the exporter has been scraped.
-SCRAPE, AFTER = 2.0, 7.0
 SAMPLES = ROOT / "tests" / "data" / "photos" / "images"
 RULES = ROOT / "charts" / "palimpsest" / "alerts"
 COMMAND = [sys.executable, "-m", "pipeline.cli"]
@@ -33,7 +31,7 @@ class Watched:
     start: float
     finished: float
     end: float
-    scrape: float = SCRAPE
+    scrape: float
 
     def range(self, expr: str, steps: int = 100) -> list[tuple[Labels, list[tuple[float, float]]]]:
         """The series of `expr` over the whole run, at so many moments at most."""
@@ -42,16 +40,17 @@ class Watched:
 
 
 @contextmanager
-def watched(folder: Path, profile: str) -> Iterator[Watched]:
-    """Run `profile` below `folder` with its metrics and the chart's alerts on a Prometheus, then
-    serve what stands there for a while. Prometheus stays up until the end of the block."""
+def watched(folder: Path, profile: str, scrape: float) -> Iterator[Watched]:
+    """Run `profile` below `folder` with its metrics and the chart's alerts on a Prometheus that
+    scrapes every so many seconds, then serve what stands there for a while. Prometheus stays up
+    until the end of the block."""
     live, truth = servers.free_port(), servers.free_port()
     run = ["run", "--profile", profile, "--photos", str(photographs(folder / "photos")),
            "--out", str(folder / "demo"), "--metrics-port", str(live)]  # fmt: skip
     jobs = {"run": live, "exporter": truth}
     # How full the disk of this machine is says nothing of the demo.
     rules = [path for path in sorted(RULES.glob("*.yaml")) if "Disk" not in path.stem]
-    with servers.prometheus(folder, jobs, f"{SCRAPE:.0f}s", rules) as server:
+    with servers.prometheus(folder, jobs, f"{scrape:.0f}s", rules) as server:
         start = time.time()
         with program(folder / "run.log", *run) as process:
             code = process.wait()
@@ -60,8 +59,8 @@ def watched(folder: Path, profile: str) -> Iterator[Watched]:
         finished = time.time()
         served = ["exporter", str(folder / "demo"), "--port", str(truth)]
         with program(folder / "exporter.log", *served):
-            time.sleep(AFTER)
-        yield Watched(server, start, finished, time.time())
+            time.sleep(3 * scrape)
+        yield Watched(server, start, finished, time.time(), scrape)
 
 
 def photographs(folder: Path) -> Path:
