@@ -76,6 +76,9 @@ def _polygons(rings: list[list[float]], height: int, width: int) -> NDArray[np.b
     reach = 4 * max(height, width)
     if not usable or not all(ring.ndim == 1 and (abs(ring) <= reach).all() for ring in usable):
         raise ValueError("no polygon within reach of the picture")
+    steps = sum(float(abs(ring[2:] - ring[:-2]).sum()) for ring in usable)
+    if steps > ROUNDS * (height + width):  # pycocotools takes some 60 bytes for each pixel of line
+        raise ValueError("lines of a length that no outline has")
     code = coco.merge(coco.frPyObjects([ring.tolist() for ring in usable], height, width))
     return _runs({"size": code["size"], "counts": code["counts"].decode()}, height, width)
 
@@ -101,6 +104,8 @@ def _unpacked(text: str) -> list[int]:
     while place < len(text):
         run, shift, more = 0, 0, True
         while more:
+            if shift > 60:  # no picture has such runs, and numbers of any length cost any time
+                raise ValueError("a run of more than 60 bits")
             bits = ord(text[place]) - 48
             run |= (bits & 31) << shift
             place, shift, more = place + 1, shift + 5, bool(bits & 32)
@@ -196,15 +201,23 @@ def _read_json(
             )
 
 
+#: Bytes of a file of annotations (COCO has 470 MB at most), annotations of one photograph that are
+#: looked at, letters of a text; and the longest outline, as a multiple of width + height.
+LARGEST, MOST, LETTERS, ROUNDS = 4 << 30, 1000, 2000, 64
 #: The lists of a COCO file, and the keys that each of their items must have.
 LISTS = {
     "images": ("id", "file_name"), "annotations": ("image_id",), "licenses": ("id",),
     "categories": ("id",),
 }  # fmt: skip
+#: Keys that hold a text or a number, where an item has them.
+TEXTS = ("id", "file_name", "license", "author", "url", "flickr_url", "coco_url", "image_id",
+         "category_id", "caption", "name", "supercategory")  # fmt: skip
 
 
 def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The four lists of a COCO file, checked for their shape: `InputError` for any other file."""
+    if (size := path.stat().st_size) > LARGEST:
+        raise InputError(f"{path} has {size >> 20} MiB, more than {LARGEST >> 20}: cut it in parts")
     try:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -222,8 +235,18 @@ def _parsed(path: Path) -> dict[str, list[dict[str, Any]]]:
             ]
             if lacking:
                 raise InputError(f"{path} is not a COCO file: {name}[{i}] has no {lacking[0]!r}")
+            for key in TEXTS:
+                _judge(item.get(key), f"{path}: {name}[{i}].{key}")
         lists[name] = items
     return lists
+
+
+def _judge(value: Any, where: str) -> None:
+    if not isinstance(value, str | int | float | None):
+        raise InputError(f"{where} is neither text nor number: correct it, or leave it out")
+    if isinstance(value, str) and len(value) > LETTERS:
+        raise InputError(f"{where} has {len(value)} letters, more than {LETTERS}: shorten it, or "
+                         "leave it out")  # fmt: skip
 
 
 def _url(image: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.photos import Refused, judge, rgb, why
+from jobs.photos import Refused, greedy, judge, limit, rgb, why
 from pipeline.config import Config
 from pipeline.released import COLUMNS, Pair, located
 
@@ -107,18 +107,19 @@ def look(image: bytes, mask: bytes, config: Config) -> tuple[Photo, LabelMap, st
 def _decoded(raw: bytes, config: Config, formats: tuple[str, ...]) -> tuple[Any, str]:
     """A picture, judged by its header before it is decoded, as it lies in the file: an orientation
     noted beside it would turn it away from its mask."""
-    from PIL import Image, ImageFile
+    from PIL import Image
 
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    Image.MAX_IMAGE_PIXELS = None  # the limit is the config's
+    limit()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             picture = Image.open(io.BytesIO(raw), formats=formats)
             judge(picture.size, config.bases)
             picture.load()
-        except (MemoryError, Refused):
+        except Refused:
             raise
+        except MemoryError:
+            raise greedy(config.bases.max_pixels) from None
         except Exception as error:  # a broken file raises nearly anything
             raise Refused(why(error, raw), f"broken ({type(error).__name__}: {error})") from None
     return picture, picture.mode

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.bases import Base, bases
-from jobs.coco import Photographs, read_photographs
+from jobs.coco import MOST, Photographs, read_photographs
 from jobs.photos import Refused, Sight, see
 from pipeline import events, runs
 from pipeline.config import Config
@@ -109,7 +109,10 @@ def _instances(
     if not config.bases.annotations:
         return [], None, []
     names, planes, notes = [], [], []
-    for annotation in photographs.annotations.get(source_id, ()):
+    all_of_it = photographs.annotations.get(source_id, [])
+    if more := len(all_of_it[MOST:]):
+        notes.append(f"{more} annotations beyond the first {MOST}: ignored")
+    for annotation in all_of_it[:MOST]:
         mask = annotation.mask(sight.stored_size)
         if mask is None:
             notes.append(

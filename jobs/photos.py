@@ -1,13 +1,15 @@
 """Open one photograph, whatever a folder may hold, and cut a square out of it.
 
 Everything is judged before it is decoded: the format (an allow-list), then the size that the header
-promises (a decompression bomb is a small file of huge dimensions).
+promises (a decompression bomb is a small file of huge dimensions). What a decoder then asks for
+beyond a picture of that size is the file's fault, and not the machine's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 MAX_BYTES = 512 << 20
+#: Bytes that a text or a profile inside a picture may unpack to, and all of them.
+MAX_TEXT, MAX_TEXTS = 1 << 20, 16 << 20
+#: Bytes of memory that a picture may take for each pixel while it is opened, and besides.
+PER_PIXEL, BESIDES = 16, 64 << 20
+#: Pixels of a JPEG that a byte can hold at most: a bit for each block of 64. What its data do not
+#: reach, the decoder leaves grey without a word.
+SPARSE = 512
+#: Rows of a deep picture that are scaled at once.
+BAND = 256
 #: First row of the JPEG specification's luminance table (Annex K), for the quality estimate.
 _K1 = (16, 11, 10, 16, 24, 40, 51, 61)
 
@@ -85,7 +96,7 @@ class Sight:
 
 def see(path: Path | None, rules: Bases) -> Sight:
     """Open, judge and decode one picture. Raises `Refused`; other errors are the disk's."""
-    from PIL import Image, ImageFile
+    from PIL import Image
 
     try:
         if path is None:
@@ -97,19 +108,25 @@ def see(path: Path | None, rules: Bases) -> Sight:
         raise Refused("missing-file", "named by the annotations, but not there") from None
     if not raw:
         raise Refused("unreadable-image", "the file is empty")
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    Image.MAX_IMAGE_PIXELS = None  # the limit is the config's: judge, before anything is decoded
+    limit()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is judged here
         try:
+            if canvas := _canvas(raw):
+                judge(canvas, rules)
             picture: Any = Image.open(io.BytesIO(raw), formats=FORMATS)
-        except MemoryError:
+        except Refused:
             raise
+        except MemoryError:
+            raise greedy(rules.max_pixels) from None
         except Exception as error:  # a fuzzed header raises nearly anything
             raise Refused(
                 why(error, raw), f"not a picture of a known format ({type(error).__name__})"
             ) from None
         judge(picture.size, rules)
+        if picture.format in ("JPEG", "MPO") and picture.width * picture.height > len(raw) * SPARSE:
+            raise Refused("truncated-image", "{} x {} pixels".format(*picture.size) + " of a JPEG "
+                          f"need more than its {len(raw)} bytes")  # fmt: skip
         mode = picture.mode
         try:
             quality = _jpeg_quality(picture)
@@ -121,7 +138,7 @@ def see(path: Path | None, rules: Bases) -> Sight:
                 orientation = _orientation(picture)  # a PNG may have it after the pixels
                 shown = _upright(rgb(picture), orientation)
         except MemoryError:
-            raise
+            raise greedy(picture.width * picture.height) from None
         except Exception as error:
             raise Refused(
                 why(error, raw), f"broken while decoding ({type(error).__name__}: {error})"
@@ -129,6 +146,34 @@ def see(path: Path | None, rules: Bases) -> Sight:
     width, height = shown.size
     stored = (height, width) if orientation >= 5 else (width, height)
     return Sight(shown, stored, orientation, mode, quality, hashlib.sha256(raw).hexdigest())
+
+
+def limit() -> None:
+    """Set Pillow's limits, for the whole process. Its limit of pixels is none: it warns, and up to
+    twice of it no more than that, while the config's is judged before anything is decoded."""
+    from PIL import Image, ImageFile, PngImagePlugin
+
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    Image.MAX_IMAGE_PIXELS = None
+    PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY = MAX_TEXT, MAX_TEXTS
+
+
+def greedy(pixels: int) -> Refused | MemoryError:
+    """What to raise where a picture of so many pixels could not be had for want of memory: a
+    MemoryError, if the machine has not even what any such picture takes."""
+    try:
+        mmap.mmap(-1, PER_PIXEL * pixels + BESIDES).close()
+    except OSError:
+        return MemoryError()
+    return Refused("unreadable-image", "asks for more memory than a picture of its size takes")
+
+
+def _canvas(raw: bytes) -> tuple[int, int] | None:
+    """The size of an extended WebP, whose decoder makes room for it before it tells the size."""
+    if raw[:4] != b"RIFF" or raw[8:16] != b"WEBPVP8X":
+        return None
+    sides = (int.from_bytes(raw[at : at + 3], "little") + 1 for at in (24, 27))
+    return next(sides), next(sides)
 
 
 def why(error: Exception, raw: bytes) -> QuarantineReason:
@@ -165,11 +210,18 @@ def rgb(picture: Picture) -> Picture:
     from PIL import Image
 
     if picture.mode.startswith("I") or picture.mode == "F":
-        wide = np.asarray(picture).astype(np.float64)
+        wide = np.asarray(picture)
+        narrow = np.empty(wide.shape, np.uint8)
+        bands = [slice(top, top + BAND) for top in range(0, wide.shape[0], BAND)]
         white = 1.0 if picture.mode == "F" else 65535.0
-        top = float(wide[np.isfinite(wide)].max(initial=white))
-        levels = np.nan_to_num(wide / top * 255, posinf=255, neginf=0)
-        narrow = levels.clip(0, 255).round().astype(np.uint8)
+        for rows in bands:
+            band = wide[rows].astype(np.float64)
+            white = float(band[np.isfinite(band)].max(initial=white))
+        for rows in bands:  # a band at a time: eight bytes a number would be much of a large one
+            levels = np.nan_to_num(
+                wide[rows].astype(np.float64) / white * 255, posinf=255, neginf=0
+            )
+            narrow[rows] = levels.clip(0, 255).round()
         return Image.fromarray(narrow).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")

@@ -271,9 +271,9 @@ def test_what_coco_leaves_open_may_be_missing_or_odd(
     standin: Config, folder: Callable[..., Path]
 ) -> None:
     data = {
-        "images": [{"id": [1], "file_name": "a.jpg", "license": [7]}],
+        "images": [{"id": 1.5, "file_name": "a.jpg", "license": 7}],
         "annotations": [
-            {"image_id": [1], "id": None, "category_id": {}, "segmentation": SQUARE},
+            {"image_id": 1.5, "id": None, "category_id": "?", "segmentation": SQUARE},
             {"image_id": 99, "category_id": 1, "segmentation": SQUARE},
             {"image_id": 99, "caption": "of nothing"},
         ],
@@ -281,10 +281,51 @@ def test_what_coco_leaves_open_may_be_missing_or_odd(
         "categories": [{"id": 1, "name": None, "supercategory": None}],
     }
     found = read_photographs(folder({"a.jpg": b"", "instances.json": data}), standin)
-    assert where(found) == {"[1]": "a.jpg"} and found.captions == {}
+    assert where(found) == {"1.5": "a.jpg"} and found.captions == {}
     assert found.strays == 2
-    assert set(found.annotations) == {"[1]"}
-    assert [(one.name, one.category) for one in found.annotations["[1]"]] == [("object", "other")]
+    assert set(found.annotations) == {"1.5"}
+    assert [(one.name, one.category) for one in found.annotations["1.5"]] == [("object", "other")]
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "says"),
+    [
+        ("images", "id", [1], r"images\[0\].id is neither text nor number"),
+        ("images", "author", {"a": 1}, r"images\[0\].author is neither"),
+        ("images", "license", [[[7]]], r"images\[0\].license is neither"),
+        ("annotations", "category_id", {}, r"annotations\[0\].category_id is neither"),
+        ("annotations", "caption", "x" * 10**6, r"caption has 1000000 letters, more than 2000"),
+        ("categories", "name", "x" * 2001, r"categories\[0\].name has 2001 letters"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_place(
+    place: str, key: str, value: Any, says: str, standin: Config, folder: Callable[..., Path]
+) -> None:
+    data: dict[str, Any] = {
+        "images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1}],
+        "categories": [{"id": 1}],
+    }  # fmt: skip
+    data[place][0][key] = value
+    with pytest.raises(InputError, match=says):
+        read_photographs(folder({"a.jpg": b"", "instances.json": data}), standin)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        [[0.0, 0.0, 8.0, 8.0] * 100_000],  # to and fro, for gigabytes of line
+        {"size": [8, 8], "counts": "o" * 10**6},  # one number of five million bits
+        {"size": [8, 8], "counts": [10**400]},
+        {"size": [8, 8], "counts": [float("inf")]},
+        {"size": [8, 8], "counts": "\u2603" * 9},
+        {"size": [8, 8], "counts": {"64": 64}},
+        [["1234567"] * 6], [{"a": 1}] * 6, "polygon", 7, None, [None], [[[]] * 6],
+    ],
+)  # fmt: skip
+def test_a_hostile_mask_is_none_and_takes_no_time(code: Any) -> None:
+    begun = time.process_time()
+    assert Annotation("1", "dog", "animals", code).mask((8, 8)) is None
+    assert time.process_time() - begun < 2
 
 
 def test_two_images_with_one_id_are_both_named(
