@@ -21,6 +21,8 @@ CONFIG = "/etc/palimpsest/config.yaml"
 #: The token of the model hub, in fetch pods only.
 HUB_TOKEN = "/var/run/secrets/palimpsest/hf"
 USER = 10001
+#: On which the stages' processes serve theirs, as their images say.
+METRICS_PORT = 9090
 HOUR = 3600
 #: What a pod asks for: CPUs and memory. It is never given more than it asks for, so that a pod that
 #: outgrows it is killed by itself (137, tried again) and not its neighbour.
@@ -151,7 +153,7 @@ def container(module: str, args: list[str], image: str, gpu_gib: int = 0) -> Doc
         "image": f"palimpsest/{image}:{VERSION}",
         "command": ["python", "-m", module],
         "args": args,
-        "ports": [{"name": "metrics", "containerPort": 9090}],
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
         "env": environment(),
         "resources": resources(module, image, gpu_gib),
         "volumeMounts": mounts(image),

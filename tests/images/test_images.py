@@ -13,7 +13,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from pipeline import config
+from pipeline import config, live
+from pipeline.argo_pod import METRICS_PORT
 from pipeline.child import ENVIRONMENT
 from pipeline.dag import dag
 
@@ -61,6 +62,7 @@ def test_a_container_computes_as_a_process_on_a_laptop_does(image: str) -> None:
     (line,) = (line for line in dockerfile(image) if line.startswith("ENV"))
     given = dict(pair.split("=", 1) for pair in line.split()[1:])
     assert given.items() >= ENVIRONMENT.items()
+    assert given[live.PORT] == str(METRICS_PORT), "its stages serve no metrics"
     written = ("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")
     assert all(given[name].startswith("/tmp") for name in written), "the rest is read-only"
 
