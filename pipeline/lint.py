@@ -2,8 +2,8 @@
 
 Four layers: YAML (`lint_read`); shape (`lint_shape`, `lint_values`); meaning (`lint_meaning`, which
 calls `lint_template`, `lint_graph`, `lint_refs` and `lint_tags`); and, of the project's own, the
-pods that come of it (`lint_pods`, `lint_security`, `lint_house`). One line a fault: where it is,
-what it is, the way out.
+pods that come of it (`lint_pods`, `lint_security`, `lint_house`) and what watches them
+(`lint_monitoring`). One line a fault: where it is, what it is, the way out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import lint_meaning, lint_pods, lint_shape, strict
+from pipeline import lint_meaning, lint_monitoring, lint_pods, lint_shape, strict
 from pipeline.code import ROOT
 from pipeline.errors import OK, PERMANENT, InputError
 from pipeline.lint_read import documents
@@ -34,6 +34,7 @@ class Found:
     files: int = 0
     objects: int = 0
     pods: int = 0
+    monitors: int = 0
     unread: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
@@ -107,7 +108,12 @@ def _document(doc: Doc, library: Library, found: Found) -> Iterator[Fault]:
 
 
 def _other(doc: Doc, found: Found) -> Iterator[Fault]:
-    """An object of Kubernetes itself, or one that nobody here knows."""
+    """An object of Kubernetes or of the Prometheus operator, or one that nobody here knows."""
+    if lint_monitoring.knows(doc):
+        found.objects += 1
+        found.monitors += 1
+        yield from lint_monitoring.of_object(doc)
+        return
     if not lint_pods.schemas() or not lint_pods.known(doc):
         found.unread[f"{doc['kind']} ({doc['apiVersion']})"] += 1
         if not lint_pods.schemas() and ours(doc):
@@ -116,6 +122,8 @@ def _other(doc: Doc, found: Found) -> Iterator[Fault]:
     found.objects += 1
     found.pods += doc["kind"] in lint_pods.PODS
     yield from lint_pods.of_object(doc)
+    if ours(doc) and doc["kind"] == "ConfigMap":
+        yield from lint_monitoring.dashboards(doc)
 
 
 def _notes(library: Library, found: Found) -> None:
@@ -128,6 +136,9 @@ def _notes(library: Library, found: Found) -> None:
         found.notes.append("names and types of fields were not checked: install hera")
     if not lint_pods.schemas():
         found.notes.append("pods were not held against the API: install kubernetes-validate")
+    if found.monitors and not lint_monitoring.models():
+        found.notes.append("fields of monitors and rules were not checked: install "
+                           "cloudcoil-models-prometheus-operator")  # fmt: skip
 
 
 def _name(doc: Doc) -> str:

@@ -36,29 +36,29 @@ def shape(doc: Doc) -> Iterator[Fault]:
 
 def _fields(doc: Doc, gone: set[Path]) -> Iterator[Fault]:
     import hera.workflows.models as argo
-    from pydantic import BaseModel, ValidationError
 
-    model: type[BaseModel] = getattr(argo, doc["kind"])
+    model = getattr(argo, doc["kind"])
+    for path, value, said in misfits(model, _without_status(doc)):
+        number = _number_as_quantity(path, value)
+        if not (path in gone or number or LATER & set(path) or lint_values.free(path)):
+            yield Fault(place(doc, path), f"{dotted(path)}: {said}")
+
+
+def misfits(model: Any, doc: Doc) -> Iterator[tuple[Path, Any, str]]:
+    """Where a document is not as a model has it: the path, what is there, and a sentence."""
+    from pydantic import ValidationError
+
     try:
-        model.model_validate(
-            _without_status(doc), extra="forbid", by_alias=True, by_name=False, strict=True
-        )
+        model.model_validate(doc, extra="forbid", by_alias=True, by_name=False, strict=True)
     except ValidationError as error:
         for one in error.errors(include_url=False):
             path = tuple(part for part in one["loc"] if not _inner(part))
-            if (
-                path in gone
-                or _number_as_quantity(path, one["input"])
-                or LATER & set(path)
-                or lint_values.free(path)
-            ):
-                continue
             said = f"{one['msg'][0].lower()}{one['msg'][1:]}, found {one['input']!r:.60}"
             if one["type"] == "extra_forbidden":
                 said = f"no such field; {_hint(model, path)}"
             elif one["type"] == "missing":
                 said = "it is missing: give it"
-            yield Fault(place(doc, path), f"{dotted(path)}: {said}")
+            yield path, one["input"], said
 
 
 def _without_status(doc: Doc) -> Doc:
@@ -79,7 +79,7 @@ def _number_as_quantity(path: Path, value: Any) -> bool:
 def _hint(model: Any, path: Path) -> str:
     known = _known(model, path[:-1])
     near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-    every = f"valid here: {', '.join(known)}" if len(known) <= 12 else "Argo's reference lists all"
+    every = f"valid here: {', '.join(known)}" if len(known) <= 12 else "the reference lists all"
     return f"did you mean {near[0]!r}?" if near else every
 
 

@@ -1,7 +1,8 @@
 """The chart as plain manifests, for `kubectl apply -k`: a base, overlays, and workflows to submit.
 
 The base is what Helm renders with the chart's own values, a file for each object; an overlay is the
-difference that a set of values makes to it. All of it is generated; nobody edits it.
+difference that a set of values makes to it. What a Prometheus operator and a Grafana read is a
+component, to be added to any of them. All of it is generated; nobody edits it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pipeline.argo_yaml import as_yaml
 
 #: The release's name and namespace; a kustomization of one's own may change the latter.
 NAME = "palimpsest"
+#: The base's values, and those that add the component `monitoring` and change nothing else.
+BASE: Doc = {"metrics": {"operator": False, "dashboards": {"enabled": False}}}
+MONITORING: Doc = {"metrics": {"operator": True}}
 #: Overlays, and the values of the chart that each stands for: one node without shared storage; a
 #: Kueue LocalQueue that admits pods and training jobs.
 SINGLE = {"accessModes": ["ReadWriteOnce"], "size": "10Gi"}
@@ -27,6 +31,8 @@ OVERLAYS: dict[str, Doc] = {
     },
     "kueue": {"kueue": {"queueName": "palimpsest"}},
 }
+#: The component, and the overlay of the base with it.
+WATCHED = "monitoring"
 #: What only Helm means something by.
 HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 HOOK = "helm.sh/hook"
@@ -38,15 +44,19 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def generated(chart: Path) -> dict[str, str]:
     """Path below manifests/ -> text."""
-    base = objects(chart, {})
+    base = objects(chart, BASE)
     files = {f"base/{_file(key)}": HEAD + as_yaml(one) for key, one in base.items()}
     files["base/kustomization.yaml"] = HEAD + as_yaml({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
         "namespace": NAME, "resources": sorted(_file(key) for key in base),
     })  # fmt: skip
     for name, values in OVERLAYS.items():
-        changed = overlay(base, objects(chart, values))
+        changed = overlay(base, objects(chart, BASE | values))
         files |= {f"overlays/{name}/{path}": text for path, text in changed.items()}
+    added = component(base, objects(chart, MONITORING | {"profiles": ["demo"]}))  # one is enough
+    files |= {f"components/{WATCHED}/{path}": text for path, text in added.items()}
+    both = overlay(base, base, f"../../components/{WATCHED}")
+    files |= {f"overlays/{WATCHED}/{path}": text for path, text in both.items()}
     return files | {f"examples/{name}.yaml": text for name, text in examples().items()}
 
 
@@ -60,6 +70,9 @@ def objects(chart: Path, values: Doc) -> dict[Key, Doc]:
         for one in yaml.load_all(text, Loader) if path.endswith(".yaml") else ():
             if one and HOOK not in (one["metadata"].get("annotations") or {}):
                 found[one["kind"], one["metadata"]["name"]] = _plain(one)
+    for (kind, _), one in found.items():
+        if kind == "ServiceAccount":  # else kustomize does not move a RoleBinding's subject along
+            one["metadata"]["namespace"] = NAME
     return found
 
 
@@ -73,8 +86,19 @@ def _file(key: Key) -> str:
     return f"{key[0].lower()}-{key[1]}.yaml"
 
 
-def overlay(base: dict[Key, Doc], other: dict[Key, Doc]) -> dict[str, str]:
-    """The files of a kustomization that makes `other` of `base`."""
+def component(base: dict[Key, Doc], other: dict[Key, Doc]) -> dict[str, str]:
+    """The files of a component that adds to any base what `other` has and `base` has not."""
+    added = {_file(key): one for key, one in other.items() if key not in base}
+    files = {path: HEAD + as_yaml(one) for path, one in added.items()}
+    files["kustomization.yaml"] = HEAD + as_yaml({
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component",
+        "resources": sorted(added),
+    })  # fmt: skip
+    return files
+
+
+def overlay(base: dict[Key, Doc], other: dict[Key, Doc], *components: str) -> dict[str, str]:
+    """The files of a kustomization that makes `other` of `base`, and adds `components`."""
     files: dict[str, str] = {}
     patches: list[Doc] = []
     for (kind, name), one in base.items():
@@ -92,7 +116,9 @@ def overlay(base: dict[Key, Doc], other: dict[Key, Doc]) -> dict[str, str]:
     files |= {path: HEAD + as_yaml(one) for path, one in added.items()}
     files["kustomization.yaml"] = HEAD + as_yaml({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        "namespace": NAME, "resources": ["../../base", *sorted(added)], "patches": patches,
+        "namespace": NAME, "resources": ["../../base", *sorted(added)],
+        **({"components": list(components)} if components else {}),
+        **({"patches": patches} if patches else {}),
     })  # fmt: skip
     return files
 

@@ -71,6 +71,8 @@ def values_schema(values: str) -> Schema:
     descriptions. Draft 7 with references by pointer: every Helm 3 and 4 reads it."""
     schema = _schema(Values)
     overrides = _overrides()
+    if both := sorted(schema["definitions"].keys() & overrides["definitions"].keys()):
+        raise ConfigError(f"pipeline.values: {both[0]} is a section of a config, too: rename it")
     schema["definitions"] |= overrides.pop("definitions")
     schema["definitions"]["Config"] = overrides
     schema["properties"]["config"] = {

@@ -10,28 +10,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from pipeline.config import Section
 from pipeline.run_id import PATTERN
+from pipeline.sections import Section
+from pipeline.values_parts import (
+    Egress,
+    Labels,
+    Mode,
+    Name,
+    Peer,
+    Positive,
+    Quantity,
+    Reach,
+    Resources,
+    Toleration,
+)
 
 #: A host, perhaps a port and a path, and no `https://`.
 REGISTRY = r"^([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]+)?(/[-a-z0-9._/]+)?)?$"
-#: Letters, digits, '-' and '.', as Kubernetes has names; or empty.
-Name = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]|[KMGTPE]i)?$")]
+#: A scrape interval of 1s to 300s, the longest that a pod may linger (pipeline/sections.py).
+INTERVAL = r"^(([1-9][0-9]?|[12][0-9]{2}|300)s|[1-5]m)$"
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Positive = Annotated[int, Field(ge=1)]
-Labels = dict[str, str]
-Mode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
-
-
-class Toleration(Section):
-    key: str | None = None
-    operator: Literal["Exists", "Equal", "Lt", "Gt"] | None = None
-    value: str | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    tolerationSeconds: int | None = None
 
 
 class Digests(Section):
@@ -88,11 +86,6 @@ class Gpu(Section):
     tolerations: list[Toleration]
 
 
-class Resources(Section):
-    requests: dict[str, Quantity | int] = Field({})
-    limits: dict[str, Quantity | int] = Field({})
-
-
 class Family(Section):
     resources: Resources = Resources()
     nodeSelector: Labels = Field({})
@@ -141,22 +134,6 @@ class Rbac(Section):
     submitters: list[Subject]
 
 
-class Peer(Section):
-    ipBlock: dict[str, Any] | None = None
-    namespaceSelector: dict[str, Any] | None = None
-    podSelector: dict[str, Any] | None = None
-
-
-class Reach(Section):
-    cidrs: Annotated[list[Cidr], Field(min_length=1)]
-    ports: Annotated[list[Port], Field(min_length=1)]
-
-
-class Egress(Section):
-    to: list[Peer] = Field([])
-    ports: list[dict[str, Any]] = Field([])
-
-
 class NetworkPolicy(Section):
     enabled: bool
     dns: Annotated[list[Peer], Field(min_length=1)]
@@ -164,6 +141,37 @@ class NetworkPolicy(Section):
     fetch: Reach
     metricsNamespace: Name
     extraEgress: list[Egress]
+
+
+class PodMonitor(Section):
+    enabled: bool
+    interval: Annotated[str, Field(pattern=INTERVAL)]
+    labels: Labels
+
+
+class Rules(Section):
+    enabled: bool
+    labels: Labels
+
+
+class Dashboards(Section):
+    enabled: bool
+    labels: Labels
+    annotations: Labels
+
+
+class Exporter(Section):
+    enabled: bool
+    resources: Resources
+
+
+class Monitoring(Section):
+    operator: bool | None = None
+    podMonitor: PodMonitor
+    rules: Rules
+    dashboards: Dashboards
+    scrapeAnnotations: bool
+    exporter: Exporter
 
 
 class Doctor(Section):
@@ -187,4 +195,5 @@ class Values(Section):
     serviceAccounts: ServiceAccounts
     rbac: Rbac
     networkPolicy: NetworkPolicy
+    metrics: Monitoring
     doctor: Doctor

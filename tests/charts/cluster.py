@@ -15,9 +15,12 @@ CORE = {"serviceaccounts": "ServiceAccount", "persistentvolumeclaims": "Persiste
         "services": "Service"}  # fmt: skip
 GROUPS = {
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
+    "apps/v1": {"deployments": "Deployment"},
     "rbac.authorization.k8s.io/v1": {"roles": "Role", "rolebindings": "RoleBinding"},
 }
 ARGO = {"argoproj.io/v1alpha1": {"workflowtemplates": "WorkflowTemplate"}}
+OPERATOR = {"monitoring.coreos.com/v1": {"podmonitors": "PodMonitor",
+                                         "prometheusrules": "PrometheusRule"}}  # fmt: skip
 
 
 def _resources(version: str, kinds: dict[str, str]) -> Doc:
@@ -39,9 +42,10 @@ def _group(path: str) -> Doc:
 
 
 @contextmanager
-def serving(argo: bool, claims: dict[str, list[str]]) -> Iterator[str]:
-    """The address of a cluster with or without Argo's kinds, with claims of these access modes."""
-    groups = GROUPS | (ARGO if argo else {})
+def serving(argo: bool, claims: dict[str, list[str]], operator: bool = False) -> Iterator[str]:
+    """The address of a cluster with or without the kinds of Argo and of the Prometheus operator,
+    with claims of these access modes."""
+    groups = GROUPS | (ARGO if argo else {}) | (OPERATOR if operator else {})
     answers: dict[str, Doc] = {
         "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
         "/api": {"kind": "APIVersions", "versions": ["v1"]},

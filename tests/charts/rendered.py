@@ -18,6 +18,8 @@ Doc = dict[str, Any]
 SETS = {path.name.removesuffix("-values.yaml"): path for path in (CHART / "ci").glob("*.yaml")}
 NAMES = ["defaults", *sorted(SETS)]
 NAMESPACE = "research"
+#: Kinds that are not Kubernetes' own, which has no schema of them.
+FOREIGN = ("WorkflowTemplate", "PodMonitor", "PrometheusRule")
 FEW = {"partitions": "1", "last-partition": "0"}
 
 
@@ -69,8 +71,12 @@ def nodes(docs: tuple[Doc, ...] | list[Doc]) -> Iterator[pods.Node]:
 
 
 def started(docs: tuple[Doc, ...] | list[Doc]) -> Iterator[Doc]:
-    """Every pod that could run: of workflows, of their Jobs, and of `helm test`."""
+    """Every pod that could run: of workflows, of their Jobs, of deployments, and of `helm test`."""
     yield from of("Pod", docs)
+    for one in of("Deployment", docs):
+        pod = one["spec"]["template"]
+        meta = {**pod["metadata"], "name": one["metadata"]["name"]}
+        yield {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod["spec"]}
     for node in nodes(docs):
         if node.kind == "Job":
             yield from pods.members(node.manifest, node.template)

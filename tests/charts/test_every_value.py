@@ -1,5 +1,6 @@
 """No value is without effect: each is set once, and what it says stands in the right file."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -67,6 +68,18 @@ EVERY: dict[str, tuple[Any, str, str]] = {
     "networkPolicy.fetch.ports": (REACH["ports"], "networkpolicy", "port: 8443"),
     "networkPolicy.metricsNamespace": ("watch", "networkpolicy", "metadata.name: watch"),
     "networkPolicy.extraEgress": ([{"to": [PEER]}], "networkpolicy", "cidr: 10.1.2.3/32"),
+    "metrics.operator": (True, "podmonitor", "kind: PodMonitor"),
+    "metrics.podMonitor.enabled": (False, "-podmonitor", "kind: PodMonitor"),
+    "metrics.podMonitor.interval": ("20s", "podmonitor", "interval: 20s"),
+    "metrics.podMonitor.labels": ({"release": "seven"}, "podmonitor", "release: seven"),
+    "metrics.rules.enabled": (False, "-prometheusrule", "kind: PrometheusRule"),
+    "metrics.rules.labels": ({"release": "eight"}, "prometheusrule", "release: eight"),
+    "metrics.dashboards.enabled": (False, "-dashboards", "kind: ConfigMap"),
+    "metrics.dashboards.labels": ({"board": "nine"}, "dashboards", "board: nine"),
+    "metrics.dashboards.annotations": ({"folder": "ten"}, "dashboards", "folder: ten"),
+    "metrics.scrapeAnnotations": (True, "workflowtemplates", "prometheus.io/port"),
+    "metrics.exporter.enabled": (False, "-exporter", "kind: Deployment"),
+    "metrics.exporter.resources": ({"limits": {"memory": "77Gi"}}, "exporter", "memory: 77Gi"),
     "doctor.gpu": (True, "tests/doctor", "--gpu"),
 } | {
     f"storage.{claim}.{key}": (value, "pvc", needle)
@@ -81,6 +94,10 @@ EVERY: dict[str, tuple[Any, str, str]] = {
     f"storage.{claim}.existingClaim": ("mine", "workflowtemplates", "claimName: mine")
     for claim in ("data", "models")
 }  # fmt: skip
+
+
+#: Of these nothing is made where there is no operator.
+WITH_OPERATOR = ("metrics.podMonitor", "metrics.rules")
 
 
 def keys() -> list[str]:
@@ -104,22 +121,27 @@ def said(given: Doc) -> dict[str, str]:
     return {path.removeprefix("palimpsest/templates/"): text for path, text in found.items()}
 
 
-@pytest.fixture(scope="module")
-def before() -> dict[str, str]:
-    return said({})
+@cache
+def before(operator: bool) -> dict[str, str]:
+    return said({"metrics": {"operator": operator}})
 
 
 @pytest.mark.parametrize("key", sorted(EVERY))
-def test_a_value_has_its_effect(key: str, before: dict[str, str]) -> None:
+def test_a_value_has_its_effect(key: str) -> None:
     value, place, needle = EVERY[key]
+    given = nested(key, value)
+    operator = key.startswith(WITH_OPERATOR)
+    if operator:
+        given["metrics"]["operator"] = True
     if place == "!":
         with pytest.raises(HelmError, match=needle):
-            said(nested(key, value))
+            said(given)
         return
     file = f"{place.removeprefix('-')}.yaml"
-    after = said(nested(key, value))
+    after = said(given)
     absent = place.startswith("-")
-    assert (needle in before[file], needle in after.get(file, "")) == (absent, not absent)
+    seen = needle in before(operator).get(file, "")
+    assert (seen, needle in after.get(file, "")) == (absent, not absent)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +167,7 @@ def test_network_policies_select_what_they_say() -> None:
             labels.get("palimpsest.io/role") != "ddp"
         )
         own = labels.get("palimpsest.io/role") == "ddp" or (
-            labels["app.kubernetes.io/component"] == "doctor"
+            labels["app.kubernetes.io/component"] in ("doctor", "exporter")
         )
         assert argo != (own and "fetch" not in pod["metadata"]["name"])
     assert executor["matchExpressions"] == [

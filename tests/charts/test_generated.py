@@ -31,8 +31,9 @@ def test_defaults_have_a_type_and_types_have_a_default() -> None:
     model = Values.model_validate(found)
     assert model.model_dump(mode="json", by_alias=True, exclude_unset=True) == found
     full = model.model_dump(mode="json", by_alias=True)
-    free = ("parameters", "digests")
-    for section in ("images", "storage", "models", "pods", "gpu", "workflow", "networkPolicy"):
+    free = ("parameters", "digests", "resources")
+    for section in ("images", "storage", "models", "pods", "gpu", "workflow", "networkPolicy",
+                    "metrics"):  # fmt: skip
         assert full[section].keys() == found[section].keys(), section
         for key, inner in found[section].items():
             if isinstance(inner, dict) and inner and key not in free:
@@ -129,6 +130,16 @@ def test_digests_are_for_the_images_there_are() -> None:
     roles = [role for role in HOMES if role != "detectors"]
     images = {card(role, name).image for role in roles for name in known(role)}
     assert {"base", "train", *images} == set(Digests.model_fields)
+
+
+def test_a_section_of_a_config_and_one_of_the_values_never_share_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = schema._overrides()
+    found["definitions"]["Kueue"] = {"type": "object"}
+    monkeypatch.setattr(schema, "_overrides", lambda: found)
+    with pytest.raises(ConfigError, match="Kueue is a section of a config, too: rename it"):
+        schema.values_schema(TEXT)
 
 
 def test_a_key_without_a_comment_or_a_type_is_a_mistake() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,8 @@ def test_the_package_has_what_it_needs_and_no_more(tmp_path: Path) -> None:
     with tarfile.open(package) as tar:
         names = {name.removeprefix("palimpsest/") for name in tar.getnames()}
     assert {"values.schema.json", "README.md", "files/workflows/demo.yaml"} <= names
+    for folder in ("alerts", "dashboards"):
+        assert {f"{folder}/{path.name}" for path in (CHART / folder).glob("*")} <= names
     assert not [name for name in names if name.startswith("ci/")]
 
 
@@ -78,6 +81,21 @@ def test_a_cluster_without_argo_is_refused(tmp_path: Path) -> None:
         done = against(tmp_path, server)
     assert done.returncode == 1
     assert "this cluster has no WorkflowTemplate: install Argo Workflows 3.7" in done.stderr
+
+
+def kinds(text: str) -> Counter[str]:
+    return Counter(doc["kind"] for doc in yaml.load_all(text, yaml.CSafeLoader) if doc)
+
+
+@pytest.mark.parametrize("operator", [False, True])
+def test_monitors_are_made_where_the_cluster_knows_them(operator: bool, tmp_path: Path) -> None:
+    with serving(argo=True, claims={}, operator=operator) as server:
+        done = against(tmp_path, server)
+    assert done.returncode == 0, done.stderr
+    assert kinds(done.stdout)["PodMonitor"] == operator
+    said = ["--api-versions", "monitoring.coreos.com/v1"] if operator else []
+    apart = helm(tmp_path, "template", "palimpsest", CHART, "--namespace", NAMESPACE, *said)
+    assert kinds(apart.stdout) == kinds(done.stdout)
 
 
 @pytest.mark.parametrize("modes", [["ReadWriteMany"], ["ReadWriteOnce"]])

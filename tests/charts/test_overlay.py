@@ -27,7 +27,7 @@ def main(node: pods.Node) -> Doc:
 
 def test_the_mounted_config_is_the_rendered_one_to_the_byte() -> None:
     maps = {doc["metadata"]["name"]: doc["data"]["config.yaml"] for doc in
-            of("ConfigMap", objects("defaults"))}  # fmt: skip
+            of("ConfigMap", objects("defaults")) if "config.yaml" in doc["data"]}  # fmt: skip
     for path in sorted((CHART / "files" / "config").glob("*.yaml")):
         assert maps[f"palimpsest-config-{path.stem}"].strip() == path.read_text().strip()
     assert len(maps) >= 3

@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 from helm_python import chart as helm
 
-from tests.charts.rendered import CHART, NAMES, SETS, nodes, objects, of, started, values
+from tests.charts.rendered import CHART, FOREIGN, NAMES, SETS, nodes, objects, of, started, values
 from tests.charts.restricted import violations
 
 VERSIONS = ["1.31", "1.34", "1.37"]
@@ -15,7 +15,7 @@ VERSIONS = ["1.31", "1.34", "1.37"]
 
 def test_the_value_sets() -> None:
     assert sorted(SETS) == [
-        "air-gapped", "existing-claims", "kueue", "mig", "minimal", "restricted",
+        "air-gapped", "existing-claims", "kueue", "mig", "minimal", "monitoring", "restricted",
     ]  # fmt: skip
 
 
@@ -28,10 +28,10 @@ def test_lint(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_knows_every_field(name: str, version: str) -> None:
-    core = [doc for doc in objects(name) if doc["kind"] != "WorkflowTemplate"]
+    core = [doc for doc in objects(name) if doc["kind"] not in FOREIGN]
     for doc in core:
         kubernetes_validate.validate(doc, version, strict=True)
-    assert {doc["kind"] for doc in core} >= {"ConfigMap", "Service", "Pod"}
+    assert {doc["kind"] for doc in core} >= {"ConfigMap", "Service", "Pod", "Deployment"}
     for api, kind in (("v1", "Pod"), ("batch/v1", "Job")):
         items = [node.manifest for node in nodes(objects(name)) if node.kind == kind]
         whole = {"apiVersion": api, "kind": f"{kind}List", "metadata": {}, "items": items}

@@ -30,6 +30,10 @@ DIGEST = f"sha256:{LONG}"
         ({"config": {"paper": {"editing": {"stepz": 1}}}}, "/config/paper/editing", "stepz"),
         ({"config": {"paper": {"detectors": {"deeplabv3plus": {"stepz": 1}}}}},
          "/config/paper/detectors/deeplabv3plus", "stepz"),
+        ({"metrics": {"podMonitor": {"intervall": "15s"}}}, "/metrics/podMonitor", "intervall"),
+        ({"metrics": {"exporter": {"resources": {"limit": {}}}}}, "/metrics/exporter/resources",
+         "limit"),
+        ({"config": {"paper": {"metrics": {"linger": 1}}}}, "/config/paper/metrics", "linger"),
     ],
 )  # fmt: skip
 def test_a_misspelt_key_is_named(given: Doc, where: str, key: str) -> None:
@@ -72,6 +76,10 @@ def test_nor_is_it_in_a_section(section: str) -> None:
         ({"config": {"paper": {"val_share": 1}}}, "/config/paper/val_share"),
         ({"config": {"paper": {"bases": {"ai_share": 0}}}}, "/config/paper/bases/ai_share"),
         ({"gpu": None}, "missing property 'gpu'"),
+        ({"metrics": {"podMonitor": {"interval": "301s"}}}, "/metrics/podMonitor/interval"),
+        ({"metrics": {"podMonitor": {"interval": "15"}}}, "/metrics/podMonitor/interval"),
+        ({"metrics": {"operator": "yes"}}, "/metrics/operator"),
+        ({"config": {"paper": {"prices": {"currency": "dollar"}}}}, "/config/paper/prices"),
     ],
 )
 def test_a_value_of_the_wrong_kind(given: Doc, says: str) -> None:
@@ -103,6 +111,9 @@ ONE = {"accessModes": ["ReadWriteOnce"]}
          r"families.flux.gpuResourceName: mig is not the name of an extended resource"),
         ({"images": {"requireDigests": True, "digests": {"base": DIGEST, "editor": DIGEST}}},
          r"the image palimpsest/train:0.1.0 has no digest: give it in images.digests"),
+        ({"metrics": {"operator": True}, "config": {"demo": {"metrics": {"linger_seconds": 5}}}},
+         r"config.demo.metrics.linger_seconds: 5 is less than metrics.podMonitor.interval 15s, so "
+         r"that a pod's last figures are lost: give 15 or more, or 0 to wait for nothing"),
         ({"serviceAccounts": {"create": False}}, r"serviceAccounts.\w+: give the name of an"),
     ],
 )  # fmt: skip

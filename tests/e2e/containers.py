@@ -29,6 +29,7 @@ from pipeline.audit import dataset_digest
 from pipeline.config import load
 from pipeline.dag import checked
 from pipeline.pods import Node
+from pipeline.sections import Metrics
 from pipeline.shards import RunFolder
 from tests.e2e import engine, kubelet
 from tests.e2e.cluster import Cluster, Tally, image
@@ -38,6 +39,8 @@ Doc = dict[str, Any]
 CHART = engine.ROOT / "charts" / "palimpsest"
 IMAGES = ("base", "torch", "editor", "train")
 USER = 10001
+#: Nobody scrapes these pods: they need not stay for it.
+HASTE = {"linger_seconds": 0.0}
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def charted(profile: str) -> tuple[Doc, dict[str, Doc]]:
     """The chart's WorkflowTemplate of a profile, and its config maps by name."""
     from helm_python import Chart
 
-    rendered = Chart.load(str(CHART)).render({}, name="palimpsest", namespace="default")
+    values = {"config": {profile: {"metrics": HASTE}}}
+    rendered = Chart.load(str(CHART)).render(values, name="palimpsest", namespace="default")
     texts = [text for path, text in rendered.items() if path.endswith(".yaml")]
     documents = [one for text in texts for one in yaml.safe_load_all(text) if one]
     maps = {one["metadata"]["name"]: one for one in documents if one["kind"] == "ConfigMap"}
@@ -68,7 +72,7 @@ def charted(profile: str) -> tuple[Doc, dict[str, Doc]]:
 
 def bare(profile: Path) -> tuple[Doc, dict[str, Doc]]:
     """The same for a profile that the chart does not hold."""
-    config = load(str(profile))
+    config = load(str(profile)).model_copy(update={"metrics": Metrics(**HASTE)})
     template = argo.workflow_template(config, checked(config))
     name = f"palimpsest-config-{config.profile}"
     data = {"config.yaml": argo.mounted(config).to_yaml()}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import pods
+from pipeline import config, pods
 from pipeline.pods import Node
 from tests.e2e import containers, engine, kubelet
 from tests.e2e.cluster import image, judge, width
@@ -40,6 +40,14 @@ def test_variables_are_filled_in_as_a_kubelet_does(demo: dict[str, Node]) -> Non
     found = {one["name"]: one["value"] for one in env}
     assert found["MASTER_ADDR"] == "job-1-0.palimpsest-ddp"
     assert found["JOB_COMPLETION_INDEX"] == "1"
+
+
+def test_no_pod_waits_for_a_scraper() -> None:
+    for _, maps in (containers.charted("demo"), containers.bare(PROFILE)):
+        name = next(name for name in maps if name.endswith(("-demo", "-standin")))
+        read = config.parse(maps[name]["data"]["config.yaml"], name)
+        assert read.metrics.linger_seconds == 0
+        assert config.load("demo").metrics.linger_seconds > 0
 
 
 def test_only_nodes_whose_image_is_there_are_run() -> None:

@@ -19,7 +19,7 @@ from pipeline.render import CHART, MANIFESTS
 
 @pytest.fixture(scope="module")
 def base() -> dict[Key, Doc]:
-    return manifests.objects(ROOT / CHART, {})
+    return manifests.objects(ROOT / CHART, manifests.BASE)
 
 
 def patched(doc: Doc, operations: list[Doc]) -> Doc:
@@ -60,9 +60,25 @@ def kustomized(base: dict[Key, Doc], files: dict[str, str]) -> dict[Key, Doc]:
 
 @pytest.mark.parametrize("name", manifests.OVERLAYS)
 def test_an_overlay_is_the_chart_with_its_values(name: str, base: dict[Key, Doc]) -> None:
-    wanted = manifests.objects(ROOT / CHART, manifests.OVERLAYS[name])
+    wanted = manifests.objects(ROOT / CHART, manifests.BASE | manifests.OVERLAYS[name])
     assert wanted != base
     assert kustomized(base, manifests.overlay(base, wanted)) == wanted
+
+
+def test_the_base_with_monitoring_is_the_chart_where_there_is_an_operator(
+    base: dict[Key, Doc],
+) -> None:
+    wanted = manifests.objects(ROOT / CHART, manifests.MONITORING)
+    files = manifests.component(base, wanted)
+    plan = yaml.safe_load(files.pop("kustomization.yaml"))
+    assert (plan["kind"], plan["resources"]) == ("Component", sorted(files))
+    added = [yaml.safe_load(text) for text in files.values()]
+    assert base | {(one["kind"], one["metadata"]["name"]): one for one in added} == wanted
+    assert {kind for kind, _ in wanted.keys() - base.keys()} >= {"PodMonitor"}
+    over = manifests.generated(ROOT / CHART)["overlays/monitoring/kustomization.yaml"]
+    assert yaml.safe_load(over)["resources"] == ["../../base"]
+    (name,) = yaml.safe_load(over)["components"]
+    assert (ROOT / MANIFESTS / "overlays/monitoring" / name / "kustomization.yaml").exists()
 
 
 def test_an_overlay_adds_changes_and_removes() -> None:
@@ -98,6 +114,14 @@ def test_the_base_names_every_file_and_nothing_of_helm() -> None:
         "WorkflowTemplate", "ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount",
         "Role", "RoleBinding", "NetworkPolicy", "Secret",
     }  # fmt: skip
+
+
+def test_whoever_is_bound_is_where_kustomize_looks(base: dict[Key, Doc]) -> None:
+    """It moves a subject to another namespace only along with the account of that namespace."""
+    for (kind, _), one in base.items():
+        for subject in one.get("subjects", ()) if kind == "RoleBinding" else ():
+            account = base["ServiceAccount", subject["name"]]
+            assert account["metadata"]["namespace"] == subject["namespace"] == manifests.NAME
 
 
 def test_kubernetes_takes_the_base(base: dict[Key, Doc]) -> None:

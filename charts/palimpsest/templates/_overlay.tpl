@@ -27,7 +27,8 @@
 {{- $found := default dict (get .holder .key) -}}
 {{- $labels := merge (include "palimpsest.selector" .root | fromYaml) (default dict $found.labels) $pods.labels -}}
 {{- $_ := set $found "labels" $labels -}}
-{{- if $pods.annotations -}}{{- $_ := set $found "annotations" (merge (default dict $found.annotations) $pods.annotations) -}}{{- end -}}
+{{- $annotations := merge (default dict $found.annotations) $pods.annotations (include "palimpsest.scraped" .root | fromYaml) -}}
+{{- if $annotations -}}{{- $_ := set $found "annotations" $annotations -}}{{- end -}}
 {{- $_ = set .holder .key $found -}}
 {{- end -}}
 
@@ -67,6 +68,10 @@
     {{- include "palimpsest.scheduling" (dict "root" .root "spec" $template "gpu" $gpu "family" $family) -}}
   {{- end -}}
   {{- include "palimpsest.queue" (dict "root" .root "labels" $labels) -}}
+  {{- if and $values.metrics.scrapeAnnotations (not $template.container.ports) -}}
+    {{- $about := default dict $template.metadata.annotations -}}
+    {{- $_ := set $template.metadata "annotations" (set $about "prometheus.io/scrape" "false") -}}
+  {{- end -}}
   {{- if hasPrefix "fetch-" $template.name -}}
     {{- include "palimpsest.hub" (dict "root" .root "container" $template.container) -}}
   {{- end -}}
