@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -9,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline.lint import main_lint
+from tests.following import blocks
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "palimpsest"
@@ -17,11 +20,34 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def test_the_copying_pod_passes_the_linter(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "running-on-a-cluster.md").read_text()
-    (shown,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)  # without a title
     (tmp_path / "pod.yaml").write_text(shown)
     assert main_lint([tmp_path / "pod.yaml"]) == 0
     (tmp_path / "pod.yaml").write_text(shown.replace("runAsNonRoot: true", "runAsNonRoot: false"))
     assert main_lint([tmp_path / "pod.yaml"]) == 78
+
+
+def test_a_prometheus_without_an_operator_finds_what_the_chart_annotates(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "running-on-a-cluster.md"
+    (job,) = yaml.safe_load(blocks(page)["scrape.yaml"])["scrape_configs"]
+    assert job["kubernetes_sd_configs"][0]["role"] == "pod"
+    kept = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
+    annotation, port = (rule["source_labels"][0] for rule in kept)
+    overlay = (CHART / "templates" / "_metrics.tpl").read_text()
+    assert annotation == "__meta_kubernetes_pod_annotation_prometheus_io_scrape"
+    assert f'prometheus.io/scrape: "{kept[0]["regex"]}"' in overlay
+    assert port.endswith("container_port_name") and kept[1]["regex"] == "metrics"
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool: install Debian's package prometheus")
+    del job["kubernetes_sd_configs"]  # Debian's Prometheus is built without it
+    text = yaml.safe_dump({"scrape_configs": [job]})
+    for shown, code in ((text, 0), (text.replace("action: keep", "action: kept"), 1)):
+        (tmp_path / "scrape.yaml").write_text(shown)
+        done = subprocess.run([promtool, "check", "config", "--syntax-only",
+                               tmp_path / "scrape.yaml"], capture_output=True, text=True,
+                              check=False)  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
