@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import io
 import itertools
+import stat
 import warnings
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.photos import Refused, greedy, judge, limit, rgb, why
 from pipeline.config import Config
-from pipeline.released import COLUMNS, Pair, located
+from pipeline.released import COLUMNS, Pair, located, strange
 
 if TYPE_CHECKING:
     from pipeline.records import LabelMap, Photo
 
+#: The bit of a zip's member that is encrypted.
+ENCRYPTED = 1
 #: Four times the largest published member.
 MAX_BYTES = 64 << 20
 ROWS = 8
@@ -34,6 +37,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._zips: dict[Path, zipfile.ZipFile] = {}
+        self._times: dict[Path, Counter[str]] = {}
         self._table: tuple[Path, int, Iterator[dict[str, Any]]] | None = None
 
     def read(self, pair: Pair) -> tuple[bytes, bytes]:
@@ -49,16 +53,22 @@ class Archive:
     def _member(self, file: Path) -> Callable[[str], bytes]:
         if file not in self._zips:
             self._zips[file] = zipfile.ZipFile(file)
-        opened = self._zips[file]
+            self._times[file] = Counter(self._zips[file].namelist())
+        opened, times = self._zips[file], self._times[file]
 
         def fetch(name: str) -> bytes:
-            _small(opened.getinfo(name).file_size)
+            about = opened.getinfo(name)
+            if said := _wrong(about, times[name]):
+                raise Refused("unreadable-image", f"{said} in the zip")
+            _small(about.file_size)
             try:
                 return opened.read(name)
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                raise Refused("unreadable-image", f"broken in the zip ({error})") from None
-            except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed otherwise
-                raise Refused("unreadable-image", f"cannot be unpacked ({error})") from None
+            except Exception as error:  # a broken archive raises nearly anything
+                if not strange(error):
+                    raise
+                raise Refused(
+                    "unreadable-image", f"broken in the zip ({str(error)[:200]})"
+                ) from None
 
         return fetch
 
@@ -72,11 +82,15 @@ class Archive:
                 self._table = (file, *_rows(file, number))
             _, at, rows = self._table
             row = next(itertools.islice(rows, number - at, None))
-        except (pa.ArrowException, OSError) as error:
+        except Exception as error:  # a broken file raises nearly anything
             self._table = None
-            if getattr(error, "errno", None) is not None:  # the disk's, not Arrow's
+            if not strange(error) and not isinstance(error, pa.ArrowException):
                 raise
-            raise Refused("unreadable-image", f"broken in the parquet file ({error})") from None
+            raise Refused(
+                "unreadable-image", f"broken in the parquet file ({str(error)[:200]})"
+            ) from None
+        if row is None:
+            raise Refused("missing-file", "the parquet file ends before this row")
         self._table = (file, number + 1, rows)
         image, mask = (_cell(row[name]) for name in COLUMNS)
         return image, mask
@@ -121,8 +135,25 @@ def _decoded(raw: bytes, config: Config, formats: tuple[str, ...]) -> tuple[Any,
         except MemoryError:
             raise greedy(config.bases.max_pixels) from None
         except Exception as error:  # a broken file raises nearly anything
-            raise Refused(why(error, raw), f"broken ({type(error).__name__}: {error})") from None
+            raise Refused(
+                why(error, raw), f"broken ({type(error).__name__}: {str(error)[:200]})"
+            ) from None
     return picture, picture.mode
+
+
+def _wrong(about: zipfile.ZipInfo, times: int) -> str:
+    """Why a member is not read, "" if it may be. Nothing is ever unpacked to the disk, and of two
+    members with one name nobody knows which is meant."""
+    kind = stat.S_IFMT(about.external_attr >> 16)
+    if times > 1:
+        return "twice"
+    if about.is_dir() or kind not in (0, stat.S_IFREG):
+        return "no regular file"
+    if about.flag_bits & ENCRYPTED:
+        return "encrypted"
+    # Bzip2 and LZMA unpack whatever they hold at once, however much that is.
+    known = about.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return "" if known else "packed otherwise than stored or deflated"
 
 
 def _loose(folder: Path) -> Callable[[str], bytes]:

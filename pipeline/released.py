@@ -11,6 +11,7 @@ made from is not known. Samples are numbered train first, in order of file and n
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import zipfile
@@ -23,9 +24,11 @@ from pipeline.documents import Split
 from pipeline.errors import InputError
 from pipeline.seeds import ranked
 
-_MEMBER = re.compile(r"((?:[^/]+/)*\d{8})\.(image|mask)\.png")
+_MEMBER = re.compile(r"((?:[^/]+/)*[0-9]{8})\.(image|mask)\.png")
 _VAL = re.compile(r"val(idation)?([-_./\d]|$)")
 COLUMNS = ("image", "mask")
+#: Most pairs of an archive: keys have eight digits.
+MOST = 10**8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,21 @@ def _members(file: Path) -> list[str]:
     try:
         with zipfile.ZipFile(file) as opened:
             return opened.namelist()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise InputError(f"{file} is no whole zip file ({error}): fetch it again") from None
+    except (OSError, MemoryError) as error:
+        if not strange(error):
+            raise
+        said: object = error
+    except Exception as error:  # a broken directory raises nearly anything
+        said = error
+    raise InputError(f"{file} is no whole zip file ({said}): fetch it again")
+
+
+def strange(error: BaseException) -> bool:
+    """Whether an error is about what a file holds, and not about the disk or the machine: a place
+    that is none (EINVAL), or a library's own."""
+    if isinstance(error, OSError):
+        return error.errno in (None, errno.EINVAL)
+    return not isinstance(error, MemoryError)
 
 
 def _rows(file: Path) -> int:
@@ -135,12 +151,19 @@ def _rows(file: Path) -> int:
 
     try:
         with pq.ParquetFile(file) as opened:
-            names, rows = opened.schema_arrow.names, int(opened.metadata.num_rows)
-    except pa.ArrowException as error:
+            names, about = opened.schema_arrow.names, opened.metadata
+            rows = int(about.num_rows)
+            groups = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
+    except Exception as error:
+        if not strange(error) and not isinstance(error, pa.ArrowException):
+            raise
         raise InputError(f"{file} is no whole parquet file ({error}): fetch it again") from None
+    if min([rows, *groups]) < 0 or sum(groups) != rows or rows > MOST:
+        raise InputError(f"{file} says of itself that it has {rows} rows, {sum(groups)} in groups: "
+                         "fetch it again")  # fmt: skip
     if missing := [name for name in COLUMNS if name not in names]:
-        raise InputError(f"{file} has no column {missing[0]} (it has {', '.join(names)}): take it "
-                         "out of the archive")  # fmt: skip
+        raise InputError(f"{file} has no column {missing[0]} (it has {', '.join(names)[:200]}): "
+                         "take it out of the archive")  # fmt: skip
     return rows
 
 
