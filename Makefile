@@ -7,8 +7,10 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 	--python-version 3.11 --custom-compile-command "make lock"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+HOSTILE = $(wildcard tests/*/test_hostile_*.py tests/*/*/test_hostile_*.py tests/pipeline/test_flips.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo tables-demo test lint render figures picture dashboards images sbom e2e-containers tools contract lock clean
+.PHONY: help demo tables-demo test soak lint render figures picture dashboards images sbom e2e-containers tools contract lock clean
 
 # Images: `make images REGISTRY=registry.example.org VERSION=1.2.3 BASE=...@sha256:...`
 REGISTRY =
@@ -32,6 +34,10 @@ tables-demo: $(VENV)/ready ## set up, then every table of the paper once, at dem
 
 test: $(VENV)/ready lint ## set up, then every check and every test
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+soak: $(VENV)/ready ## the fault tests with ten to two hundred times as many cases: hours
+	PALIMPSEST_SOAK=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=load --timeout=86400 -rA \
+		tests/faults tests/pipeline/test_kill.py $(HOSTILE)
 
 lint: $(VENV)/ready ## formatting, types, import arrows
 	$(BIN)/ruff check .

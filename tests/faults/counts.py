@@ -14,7 +14,7 @@ class Count(NamedTuple):
 
 
 COUNTS = {
-    "kills": Count(20, 1_000),
+    "kills": Count(60, 1_000),
     "operations": Count(1, 3),
     "power": Count(2_000, 20_000),
     "races": Count(25, 500),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import audit
+from tests.faults.counts import count, soaking
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -54,8 +55,8 @@ def orphans(session: int) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(("profile", "kills"), [("standin", 20), ("families", 3)])
+@pytest.mark.timeout(86400 if soaking() else 900)
+@pytest.mark.parametrize(("profile", "kills"), [("standin", count("kills") - 3), ("families", 3)])
 def test_killed_at_random_moments(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], profile: str, kills: int
 ) -> None:
