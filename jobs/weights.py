@@ -6,9 +6,9 @@ import importlib
 from pathlib import Path
 
 from jobs.editors import Editor, Family, Settings
-from pipeline import store
 from pipeline.cards import card
 from pipeline.config import Config
+from pipeline.held import held
 
 
 def editor(config: Config, family: str) -> tuple[Editor, str]:
@@ -24,5 +24,5 @@ def editor(config: Config, family: str) -> tuple[Editor, str]:
         from jobs.tiny.cache import ensure
 
         root = ensure(family, root)
-    known = store.digest(facts.folders(root))  # before they are read
-    return module.load(root, settings), known
+    with held(facts.folders(root)) as (checked, known):
+        return module.load(checked, settings), known

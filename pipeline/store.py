@@ -3,9 +3,10 @@
     in    models/NAME/             weights and the texts beside them
     out   models/NAME.lock.json    repo, commit, and the bytes and sha256 of each file
 
-A lock is written once, by whoever fetched the weights; whoever reads them holds them against it. A
-lock without its folder says which revision to fetch. Files and folders whose names begin with a dot
-are left out (downloaders keep dates there), unless they hold pickles or code.
+A lock is written once, by whoever fetched the weights; whoever reads them holds them against it and
+reads no other bytes (pipeline/held.py). A lock without its folder says which revision to fetch; one
+that we wrote carries its own digest. Files and folders whose names begin with a dot are left out
+(downloaders keep dates there), unless they hold pickles or code.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import disk
-from pipeline.errors import ConfigError, CorruptData
+from pipeline.errors import ConfigError, CorruptData, TransientError
 
 #: Pickles and code: both run what their author wrote. Nothing here reads them, nor may they lie
 #: where a library might.
@@ -50,6 +52,15 @@ class Lock(BaseModel):
     files: dict[str, Entry]
 
 
+class Sealed(Lock):
+    """A lock as it lies on the disk. `check` is "" in one that a person wrote."""
+
+    check: str = ""
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json(exclude={"check"}).encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a folder does hold, by path relative to it; `strange` says what may not be there."""
@@ -70,24 +81,31 @@ def read(folder: Path) -> Lock | None:
     """The folder's lock, None if it has none."""
     path = lock_path(folder)
     try:
-        return Lock.model_validate_json(path.read_bytes())
+        found = Sealed.model_validate_json(path.read_bytes())
+        if found.check in ("", found.digest()):
+            return Lock.model_validate(found.model_dump(exclude={"check"}))
     except FileNotFoundError:
         return None
     except ValidationError:
-        raise CorruptData(f"{path} is no lock: move it and its folder away, and run "
-                          "`palimpsest models fetch`") from None  # fmt: skip
+        pass
+    raise CorruptData(f"{path} is no lock, or damaged: move it and its folder away, and run "
+                      "`palimpsest models fetch`")  # fmt: skip
 
 
 def write(folder: Path, lock: Lock) -> Lock:
     """Lock a folder; of several writers the first one wins. Returns the lock that stands."""
-    disk.link_once(lock_path(folder), lock.model_dump_json(indent=1).encode() + b"\n")
+    sealed = Sealed(**dict(lock))
+    sealed = sealed.model_copy(update={"check": sealed.digest()})
+    disk.link_once(lock_path(folder), sealed.model_dump_json(indent=1).encode() + b"\n")
     return read(folder) or lock
 
 
 def survey(
-    folder: Path, told: Callable[[int], None] = lambda size: None, *, hashed: bool = True
-) -> Found:
-    """Look at every file below `folder`; `told` hears of the bytes that were read."""
+    folder: Path, told: Callable[[int], None] = lambda size: None, *, hashed: bool = True,
+    keep: Callable[[str, int], None] = lambda name, file: None,
+) -> Found:  # fmt: skip
+    """Look at every file below `folder`; `told` hears of the bytes that were read, `keep` of each
+    file's name and the descriptor it was read by, which is then closed."""
     found, home = Found(), folder.resolve()
     for path in _below(home):
         name, real = path.relative_to(home), path.resolve()
@@ -98,7 +116,7 @@ def survey(
         elif path.suffix.lower() in NEVER:
             found.strange[name.as_posix()] = "is a pickle or code, which is never read"
         elif not any(part.startswith(".") for part in name.parts):
-            entry = _entry(real, told, hashed)
+            entry = _entry(real, told, hashed, partial(keep, name.as_posix()))
             if entry is None:
                 found.strange[name.as_posix()] = "is no regular file"
             else:
@@ -111,7 +129,9 @@ def _below(home: Path) -> Iterator[Path]:
         yield from (Path(at, name) for name in sorted(folders + names))
 
 
-def _entry(path: Path, told: Callable[[int], None], hashed: bool) -> Entry | None:
+def _entry(
+    path: Path, told: Callable[[int], None], hashed: bool, keep: Callable[[int], None]
+) -> Entry | None:
     """Size and digest by one descriptor, so that both are of the same bytes; None of a pipe or a
     device (which, opened plainly, would block)."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -126,7 +146,20 @@ def _entry(path: Path, told: Callable[[int], None], hashed: bool) -> Entry | Non
             sha.update(buffer[:size])
             total += size
             told(size)
+        unchanged(path, os.fstat(handle), status)
+        keep(handle)
     return Entry(bytes=total, sha256=sha.hexdigest())
+
+
+def unchanged(path: Path, now: os.stat_result | None, before: os.stat_result) -> None:
+    """Raises TransientError where the file at `path` (None = there is none) is not what it was."""
+
+    def told(found: os.stat_result) -> tuple[int, ...]:
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    if now is None or told(now) != told(before):
+        raise TransientError(f"{path} was changed while it was being read: see who writes there, "
+                             "then run the same command again")  # fmt: skip
 
 
 def faults(folder: Path, lock: Lock, found: Found) -> list[str]:
@@ -164,14 +197,23 @@ def digest(folders: Iterable[Path]) -> str:
     A folder that holds weights must have a lock and hold what it says, to the byte. One of texts,
     such as the questions to a model, needs none.
     """
-    total = hashlib.sha256()
-    for folder in folders:
-        found = survey(folder)
-        if found.weights or read(folder):
-            check(folder, found)
+    return total((folder, judged(folder, survey(folder))) for folder in folders)
+
+
+def judged(folder: Path, found: Found) -> Found:
+    """`found`, if it is what the lock of `folder` says; texts need none."""
+    if found.weights or read(folder):
+        check(folder, found)
+    return found
+
+
+def total(surveyed: Iterable[tuple[Path, Found]]) -> str:
+    """The digest of folders whose files were looked at, as `digest` says."""
+    sha = hashlib.sha256()
+    for folder, found in surveyed:
         for name, entry in sorted(found.files.items(), key=lambda item: item[0].split("/")):
-            total.update(f"{folder.name}/{name}".encode() + b"\0" + bytes.fromhex(entry.sha256))
-    return total.hexdigest()[:16]
+            sha.update(f"{folder.name}/{name}".encode() + b"\0" + bytes.fromhex(entry.sha256))
+    return sha.hexdigest()[:16]
 
 
 def check(folder: Path, found: Found) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from jobs.segmenters import Found, Seen, Segmenter
 from jobs.segmenters.phrases import asked
-from pipeline import store
 from pipeline.cards import Card
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.held import held
 from pipeline.records import ToSegment
 
 if TYPE_CHECKING:
@@ -91,21 +91,23 @@ def load(config: Config) -> Segmenter:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    how, folders = config.editing, CARD.folders(_root(config))
-    model = store.digest(folders)  # refuses what is not locked, before it is read
+    how = config.editing
     reading = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
-    finder, cutter = (
-        kind.from_pretrained(path, **reading).eval().requires_grad_(False).to(how.device)
-        for kind, path in zip((GroundingDinoForObjectDetection, SamModel), folders, strict=True)
-    )
-    boxes, cuts, words = (
-        kind.from_pretrained(path, local_files_only=True)
-        for kind, path in zip(
-            (GroundingDinoImageProcessor, SamImageProcessor, AutoTokenizer),
-            (*folders, folders[0]),
-            strict=True,
+    # Refuses what is not locked, before it is read.
+    with held(CARD.folders(_root(config))) as (checked, model):
+        folders = CARD.folders(checked)
+        finder, cutter = (
+            kind.from_pretrained(path, **reading).eval().requires_grad_(False).to(how.device)
+            for kind, path in zip((GroundingDinoForObjectDetection, SamModel), folders, strict=True)
         )
-    )
+        boxes, cuts, words = (
+            kind.from_pretrained(path, local_files_only=True)
+            for kind, path in zip(
+                (GroundingDinoImageProcessor, SamImageProcessor, AutoTokenizer),
+                (*folders, folders[0]),
+                strict=True,
+            )
+        )
     dtype: torch.dtype = getattr(torch, how.dtype)
     detector = Detector(finder, boxes, words, config.regions, how.device, dtype, how.batch)
     masker = Masker(cutter, cuts, how.device, dtype, how.batch)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.vlms import Judged, Unparsable, Vlm, Wish, questions, replies
-from pipeline import store
 from pipeline.cards import Card
 from pipeline.config import Asking, Config
 from pipeline.documents import Objects, Prompt, Score
+from pipeline.held import held
 from pipeline.records import ToPropose
 
 if TYPE_CHECKING:
@@ -155,14 +155,15 @@ def load(config: Config) -> Vlm:
         from jobs.tiny.cache import ensure
 
         root = ensure("qwen25vl", root)
-    (path,) = folders(root, CARD)
+    (folder,) = folders(root, CARD)
     # Refuses what is not locked, before it is read.
-    model = store.digest([path, questions.TEMPLATES, questions.EXAMPLES])
-    processor = AutoProcessor.from_pretrained(path, local_files_only=True)
-    processor.tokenizer.padding_side = "left"
-    net = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-        path, **reading(Settings(how.device, how.dtype))
-    )
+    with held([folder, questions.TEMPLATES, questions.EXAMPLES]) as (checked, model):
+        path = checked / folder.name
+        processor = AutoProcessor.from_pretrained(path, local_files_only=True)
+        processor.tokenizer.padding_side = "left"
+        net = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            path, **reading(Settings(how.device, how.dtype))
+        )
     net.eval().requires_grad_(False).to(how.device)
     # Not the checkpoint's own: it would draw, and penalise the quotes that JSON repeats.
     words = processor.tokenizer

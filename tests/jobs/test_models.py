@@ -219,9 +219,17 @@ def piped(folder: Path) -> str:
 
 
 def another_repository(folder: Path) -> str:
+    lock = store.read(folder)
+    assert lock
+    store.lock_path(folder).unlink()
+    store.write(folder, lock.model_copy(update={"repo": f"mirror/{NAME}"}))
+    return f"is of mirror/{NAME}, not {REPO}"
+
+
+def edited_lock(folder: Path) -> str:
     path = store.lock_path(folder)
     path.write_text(path.read_text().replace(REPO, f"mirror/{NAME}"))
-    return f"is of mirror/{NAME}, not {REPO}"
+    return "is no lock, or damaged"
 
 
 def unlocked(folder: Path) -> str:
@@ -242,7 +250,7 @@ def gone(folder: Path) -> str:
 @pytest.mark.parametrize(
     "plant",
     [moved, pickled, flipped, missing, truncated, leading_out, folder_leading_out, stranger, longer,
-     hidden_code, piped, another_repository, unlocked, torn_lock, gone],
+     hidden_code, piped, another_repository, edited_lock, unlocked, torn_lock, gone],
 )  # fmt: skip
 def test_verify_names_each_fault(
     plant: Callable[[Path], str], profile: Path, locked: Path, capsys: pytest.CaptureFixture[str]
