@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 KEEP = 2
+_NAME = re.compile(r"step-([0-9]{6,12})-([0-9a-f]{16})\.pt")
 
 
 def save(folder: Path, state: dict[str, Any]) -> Path:
@@ -46,7 +49,7 @@ def newest(folder: Path, facts: Mapping[str, str]) -> str:
         disk.system.remove(left)
     for path in reversed(_files(folder)):
         try:
-            known = load(path).get("facts", {})
+            known = load(path)["facts"]
             differ = [name for name, value in facts.items() if known.get(name) != value]
             if not differ:
                 return path.name
@@ -65,13 +68,26 @@ def latest(folder: Path) -> str:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The state, tensors on the CPU. Raises ValueError if the file is damaged."""
+    """The state, tensors on the CPU. Raises ValueError if the file is damaged, or of somebody who
+    gave it a name that fits: torch is then held to tensors and plain values, and runs nothing."""
     import torch
 
-    data = disk.read(path)
-    if hashlib.sha256(data).hexdigest()[:16] != path.stem.split("-")[2]:
+    match, data = _NAME.fullmatch(path.name), disk.read(path)
+    if not match or hashlib.sha256(data).hexdigest()[:16] != match[2]:
         raise ValueError(f"{path.name}: damaged or cut short ({len(data)} bytes)")
-    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of how foreign ones were written
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a foreign file raises nearly anything
+        if "allocate memory" in str(error):  # torch's own word for it; a good file must not go
+            raise MemoryError from None
+        said = str(error).partition("\n")[0][:100]
+        raise ValueError(f"{path.name}: no checkpoint of ours ({said})") from None
+    if not isinstance(state, dict) or not isinstance(state.get("facts"), dict):
+        raise ValueError(f"{path.name}: no checkpoint of ours")
     return state
 
 
@@ -85,4 +101,5 @@ def weights(state: Mapping[str, torch.Tensor]) -> bytes:
 
 def _files(folder: Path) -> list[Path]:
     """Oldest first."""
-    return sorted(folder.glob("step-*-*.pt"), key=lambda path: int(path.stem.split("-")[1]))
+    named = ((_NAME.fullmatch(path.name), path) for path in folder.glob("step-*-*.pt"))
+    return [path for _, path in sorted((int(match[1]), path) for match, path in named if match)]

@@ -6,10 +6,12 @@ be the encoder's own, name by name and shape by shape; whatever does not fit is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import store
 from pipeline.errors import ConfigError, CorruptData
 
 if TYPE_CHECKING:
@@ -72,13 +74,20 @@ def fill(
 
 def _read(detector: str, path: Path) -> State:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     if not path.is_file():
         raise ConfigError(f"{path} is missing: run `palimpsest models fetch`, or set "
                           f"detectors.{detector}.pretrained: false")  # fmt: skip
+    data = path.read_bytes()
+    lock = store.read(path.parent)
+    ought = lock.files.get(path.name) if lock else None
+    # Looked at again: another process checked the folder, and what is read now may be another file.
+    if ought and hashlib.sha256(data).hexdigest() != ought.sha256:
+        raise CorruptData(f"{path} is not what its lock says: move its folder away and run "
+                          "`palimpsest models fetch`")  # fmt: skip
     try:
-        state: State = load_file(path, device="cpu")
+        state: State = load(data)
     except SafetensorError as error:
         raise CorruptData(f"{path} cannot be read ({error}): move its folder away and run "
                           "`palimpsest models fetch`") from None  # fmt: skip

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +103,56 @@ def test_weights_are_a_safetensors_file() -> None:
     spread = torch.arange(6.0).reshape(2, 3).t()
     found = load(checkpoint.weights({"w": spread, "n": torch.tensor(3)}))
     assert torch.equal(found["w"], spread) and found["n"] == 3
+
+
+def named(folder: Path, data: bytes, step: int = 9) -> Path:
+    """A file that somebody made, under the name that fits its bytes."""
+    path = folder / f"step-{step:06d}-{hashlib.sha256(data).hexdigest()[:16]}.pt"
+    path.write_bytes(data)
+    return path
+
+
+class Evil:
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {self.canary}",)
+
+
+def foreign(tmp_path: Path) -> dict[str, bytes]:
+    import torch
+
+    canary = tmp_path / "CANARY"
+    saved = io.BytesIO()
+    torch.save({"facts": {}, "step": 9, "evil": Evil(canary)}, saved)
+    listed = io.BytesIO()
+    torch.save([1, 2], listed)
+    bare = io.BytesIO()
+    torch.save({"step": 9}, bare)
+    return {
+        "a pickle": pickle.dumps(Evil(canary)), "a checkpoint with a call": saved.getvalue(),
+        "a list": listed.getvalue(), "no facts": bare.getvalue(), "nothing": b"",
+        "a zip": b"PK\5\6" + bytes(18), "noise": bytes(range(256)), "text": b"cos\nsystem\n",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", foreign(Path("x")))
+def test_a_foreign_checkpoint_of_a_fitting_name_runs_nothing(what: str, tmp_path: Path) -> None:
+    good = checkpoint.save(tmp_path, {"facts": {"config": "c"}, "step": 3})
+    path = named(tmp_path, foreign(tmp_path)[what])
+    with pytest.raises(ValueError, match="no checkpoint of ours"):
+        checkpoint.load(path)
+    assert checkpoint.newest(tmp_path, {"config": "c"}) == good.name
+    assert not path.exists() and not (tmp_path / "CANARY").exists()
+
+
+def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
+    good = checkpoint.save(tmp_path, {"facts": {}, "step": 3})
+    others = [tmp_path / name for name in (
+        "step-abc-0123456789abcdef.pt", "step-000009-x.pt", "step-٣٣٣٣٣٣-0123456789abcdef.pt",
+        "step-000009-../0123456789ab.pt".replace("/", "_"))]  # fmt: skip
+    for path in others:
+        path.write_bytes(pickle.dumps(Evil(tmp_path / "CANARY")))
+    assert checkpoint.newest(tmp_path, {}) == good.name
+    assert all(path.exists() for path in others) and not (tmp_path / "CANARY").exists()

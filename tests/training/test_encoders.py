@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pipeline.errors import ConfigError, CorruptData
+from tests.jobs.locks import locked
 from training import encoders
 
 WAY_OUT = "detectors.mine.pretrained: false"
@@ -117,6 +118,17 @@ def test_a_truncated_file_is_corrupt(net: nn.Module, folder: Path, size: int) ->
 
 
 REPOS = {"small": "hub/net.in1k", "tiny": ""}
+
+
+def test_a_file_that_was_swapped_since_it_was_checked_is_corrupt(
+    net: nn.Module, folder: Path
+) -> None:
+    locked(folder)
+    encoders.fill("mine", net, folder)
+    state = load_file(folder / "model.safetensors")
+    save_file({name: tensor + 1 for name, tensor in state.items()}, folder / "model.safetensors")
+    with pytest.raises(CorruptData, match="is not what its lock says"):
+        encoders.fill("mine", net, folder)
 
 
 def test_the_encoder_and_the_folder_must_belong_together(folder: Path) -> None:
