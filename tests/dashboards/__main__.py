@@ -11,19 +11,22 @@ from pathlib import Path
 from tests.dashboards import boards, check, draw
 from tests.dashboards.watched import Watched, watched
 
-#: Share of the shards at which the pictures of a run under way are taken: in the midst of edits.
-SHARE = 0.6
-SCRAPE = 5.0  # seconds
+SCRAPE = 2.0  # seconds
 
 
 def moments(seen: Watched) -> dict[str, float]:
-    """Seconds after the start at which each dashboard is drawn: training just before the end, when
-    scores are there, the others in the midst."""
-    expr = "sum(palimpsest_run_committed_shards) / sum(palimpsest_run_shards)"
-    ((_, points),) = seen.range(expr)
-    midst = next(at for at, share in points if share >= SHARE) - seen.start
-    last = seen.finished - seen.start - 2 * seen.scrape
-    return dict.fromkeys(boards.NAMES, midst) | {"training": last}
+    """Seconds after the start at which each dashboard is drawn: the run in the midst of its edits,
+    training at the end, when scores are there, the others once half of the samples are settled."""
+    committed = "sum(palimpsest_run_committed_shards) / sum(palimpsest_run_shards)"
+    settled = "sum(palimpsest_run_finished_samples_total) / sum(palimpsest_run_planned_samples)"
+    found = dict.fromkeys(boards.NAMES, _reached(seen, settled, 0.5))
+    return found | {"run": _reached(seen, committed, 0.6), "training": seen.end - seen.start}
+
+
+def _reached(seen: Watched, expr: str, share: float) -> float:
+    """When an expression first came to this value, in seconds after the start."""
+    ((_, points),) = seen.range(expr, 1000)
+    return next(at for at, value in points if value >= share) - seen.start
 
 
 def main() -> int:

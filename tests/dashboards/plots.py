@@ -18,7 +18,7 @@ from tests.dashboards.units import shown
 LINE = 17  # pixels of a line of a legend
 #: Round distances of ticks: of seconds, and of bytes.
 SPANS = [base * 10.0**power for power in range(-6, 1) for base in (1, 2, 5)] + [
-    10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 18000.0, 43200.0,
+    10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 18000.0, 43200.0,
     86400.0, 172800.0,
 ]  # fmt: skip
 BYTES = [
@@ -107,7 +107,8 @@ def _scales(plot: Axes, panel: Doc, view: View) -> None:
     one = defaults(panel)
     plot.set_xlim(0, view.seconds)
     if "min" in one:
-        plot.set_ylim(bottom=one["min"], top=one.get("max", max(plot.get_ylim()[1], 1e-9)))
+        top = one.get("max", plot.dataLim.y1 * 1.05)
+        plot.set_ylim(bottom=one["min"], top=top if top > one["min"] else one["min"] + 1)
     plot.grid(True, linewidth=0.8)
     plot.tick_params(labelsize=8, length=0, pad=5)
     for name in ("top", "right", "left"):

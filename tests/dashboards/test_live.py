@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline import audit
 from tests.dashboards import boards, check, draw
+from tests.dashboards.__main__ import moments
 from tests.dashboards.boards import Query
 from tests.dashboards.check import Checker, Empty
 from tests.dashboards.watched import Watched, watched
@@ -50,9 +51,7 @@ def test_every_query_has_data_or_a_reason_to_have_none(seen: Watched) -> None:
     assert not wrong, check.as_text(wrong)
 
 
-def test_what_is_on_the_dashboards_is_what_the_audit_counts(
-    seen: Watched, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_what_is_on_the_dashboards_is_what_the_audit_counts(seen: Watched) -> None:
     found = audit.audit(seen.server.log.parent / "demo")
     splits = {
         split: found.stages[f"assemble-{split}"].out for split in ("train", "val", "filtered")
@@ -63,6 +62,14 @@ def test_what_is_on_the_dashboards_is_what_the_audit_counts(
     quarantined = 144 - sum(splits.values())
     assert shown == {"kept": splits["train"] + splits["val"], "filtered": splits["filtered"],
                      "quarantined": quarantined}  # fmt: skip
+
+
+def test_a_run_without_a_retry_started_nothing_again(seen: Watched) -> None:
+    board = boards.read("health")
+    values = boards.usual(board, seen.end - seen.start, seen.scrape)
+    (query,) = (one for one in boards.queries("health", board) if one.panel == "Started again")
+    ((_, points),) = seen.range(boards.fill(query.expr, values))
+    assert {value for _, value in points} == {0}
 
 
 def test_a_misspelt_name_label_or_value_is_caught_wherever_it_stands(
@@ -84,7 +91,7 @@ def typos(expr: str) -> Iterator[str]:
     for found in MATCHER.finditer(expr):
         yield f"{expr[: found.end(1)]}x{expr[found.end(1) :]}"
         if found[3] not in ("", ".+"):
-            yield f"{expr[: found.end(3)]}x{expr[found.end(3) :]}"
+            yield f"{expr[: found.start(3)]}x{expr[found.start(3) :]}"
 
 
 @pytest.mark.parametrize(
@@ -120,8 +127,9 @@ def test_the_list_of_what_is_empty_does_not_rot(seen: Watched) -> None:
 
 
 def test_every_dashboard_is_drawn(seen: Watched, tmp_path: Path) -> None:
-    whole = seen.finished - seen.start
-    paths = draw.draw_all(seen, dict.fromkeys(boards.NAMES, whole), tmp_path)
+    at = moments(seen)
+    assert 0 < at["run"] < at["health"] < at["training"] == seen.end - seen.start
+    paths = draw.draw_all(seen, at, tmp_path)
     assert [path.name for path in paths] == [f"dashboard-{name}.png" for name in boards.NAMES]
     for path in paths:
         assert path.stat().st_size < 300_000

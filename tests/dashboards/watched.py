@@ -42,8 +42,8 @@ class Watched:
 @contextmanager
 def watched(folder: Path, profile: str, scrape: float) -> Iterator[Watched]:
     """Run `profile` below `folder` with its metrics and the chart's alerts on a Prometheus that
-    scrapes every so many seconds, then serve what stands there for a while. Prometheus stays up
-    until the end of the block."""
+    scrapes every so many seconds, then serve what stands there. Prometheus stays up until the
+    end of the block."""
     live, truth = servers.free_port(), servers.free_port()
     run = ["run", "--profile", profile, "--photos", str(photographs(folder / "photos")),
            "--out", str(folder / "demo"), "--metrics-port", str(live)]  # fmt: skip
@@ -60,7 +60,7 @@ def watched(folder: Path, profile: str, scrape: float) -> Iterator[Watched]:
         served = ["exporter", str(folder / "demo"), "--port", str(truth)]
         with program(folder / "exporter.log", *served):
             time.sleep(3 * scrape)
-        yield Watched(server, start, finished, time.time(), scrape)
+            yield Watched(server, start, finished, time.time(), scrape)
 
 
 def photographs(folder: Path) -> Path:
