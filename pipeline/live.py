@@ -1,6 +1,6 @@
 """The metrics of this process: made when first asked for, served if a port was given.
 
-    PALIMPSEST_METRICS_PORT=9090   in pods: this process serves /metrics itself (images/*/Dockerfile)
+    PALIMPSEST_METRICS_PORT=9090   in pods: this process serves /metrics itself (images/*)
     PROMETHEUS_MULTIPROC_DIR=DIR   on one machine: it writes to files, `palimpsest run` serves them
     neither                        it counts, and nobody reads
 

@@ -1,5 +1,5 @@
 """What goes wrong on GPUs, in twelve kinds, under each of the eight families: the sample is
-declined with the right reason, or the process ends with the right code; its neighbour is not lost."""
+declined with the right reason, or the process ends with the right code. Its neighbour is kept."""
 
 from collections.abc import Callable, Sequence
 
