@@ -58,6 +58,30 @@ for sample in webdataset.WebDataset(tars, shardshuffle=False).decode(pixels):
 """
 
 
+class _Foreign(str):
+    """A text of others in the head, which viewers that know no YAML heads show as Markdown: what
+    would begin an element there is written as an escape of YAML's."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+#: What may begin an element or a link: what stands for it until the text is dumped, and its escape.
+_OPENS = {"<": ("\ue000", "\\x3C"), "[": ("\ue001", "\\x5B"), "`": ("\ue002", "\\x60")}
+
+
+def _foreign(dumper: yaml.SafeDumper, text: _Foreign) -> yaml.ScalarNode:
+    marked = str(text)
+    for letter, (mark, _) in _OPENS.items():
+        marked = marked.replace(mark, "").replace(letter, mark)
+    style = '"' if marked != text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", marked, style)
+
+
+_Dumper.add_representer(_Foreign, _foreign)
+
+
 def readme(facts: IndexFacts) -> str:
     """The whole file."""
     there = [split for split in SPLITS if facts.samples[split]]
@@ -93,7 +117,9 @@ def _head(facts: IndexFacts, there: Sequence[str]) -> str:
         "pretty_name": f"Palimpsest: {facts.profile}",
         "license": "other",
         "license_name": "per-source",
-        "licenses_of_sources": sorted({one.licence or "not stated" for one in facts.sources}),
+        "licenses_of_sources": [
+            _Foreign(one) for one in sorted({one.licence or "not stated" for one in facts.sources})
+        ],
         "task_categories": ["image-segmentation"],
         "tags": ["image-forensics", "diffusion", "inpainting", "webdataset"],
         "size_categories": [next((name for top, name in sizes if total < top), "1M<n<10M")],
@@ -104,7 +130,10 @@ def _head(facts: IndexFacts, there: Sequence[str]) -> str:
             {"config_name": "edits", "data_files": "edits.parquet"},
         ],
     }  # fmt: skip
-    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+    text = yaml.dump(head, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    for mark, escape in _OPENS.values():
+        text = text.replace(mark, escape)
+    return f"---\n{text}---"
 
 
 def _model(family: str) -> tuple[str, str]:

@@ -114,3 +114,17 @@ def test_licences_that_must_be_accepted_are_said() -> None:
         "sd35": "Stability-Community (to be accepted before they are downloaded)",
         "sdxl": "CreativeML-OpenRAIL++-M",
     }
+
+
+def test_a_licence_in_the_head_begins_no_markup() -> None:
+    """The head is YAML to hubs, and Markdown to viewers that know no heads."""
+    import yaml
+
+    from pipeline import datacard
+
+    texts = ["CC BY", "<script>alert(1)</script>", "[a](javascript:b)", "`<x>`", "\ue000 [x]"]
+    dumped = yaml.dump([datacard._Foreign(text) for text in texts], Dumper=datacard._Dumper)
+    for mark, escape in datacard._OPENS.values():
+        dumped = dumped.replace(mark, escape)
+    assert not set(dumped) & set("<[`")
+    assert yaml.safe_load(dumped) == [*texts[:-1], " [x]"]
