@@ -123,7 +123,8 @@ def test_a_licence_in_the_head_begins_no_markup() -> None:
     from pipeline import datacard
 
     texts = ["CC BY", "<script>alert(1)</script>", "[a](javascript:b)", "`<x>`", "\ue000 [x]"]
-    dumped = yaml.dump([datacard._Foreign(text) for text in texts], Dumper=datacard._Dumper)
+    foreign = [datacard._Foreign(text) for text in texts]
+    dumped = yaml.dump(foreign, Dumper=datacard._Dumper, allow_unicode=True)
     for mark, escape in datacard._OPENS.values():
         dumped = dumped.replace(mark, escape)
     assert not set(dumped) & set("<[`")
