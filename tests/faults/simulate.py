@@ -18,16 +18,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import disk, gc, live, local, loop
-from pipeline.disk import System
 from pipeline.errors import Stopped, explain
 from pipeline.shards import RunFolder
 from tests.faults import mini
+from tests.faults.calls import Calls
 from tests.faults.faulty import Crash
 
 #: What happens at one disk call, and how often in a thousand.
@@ -133,7 +134,7 @@ class World:
             self.steps(100)
 
 
-class SimulatedDisk(System):
+class SimulatedDisk(Calls):
     """The real disk; every call of an actor is a point at which the world may do something."""
 
     def __init__(self, world: World) -> None:
@@ -141,7 +142,7 @@ class SimulatedDisk(System):
 
     def _call(self, name: str, *args: Any) -> Any:
         actor = next((one for one in self.world.actors if one.mine), None)
-        real = getattr(super(), name)
+        real = partial(self._real, name)
         if actor is None:  # the executor's own, or the world's
             return real(*args)
         if actor.dead:
@@ -182,45 +183,6 @@ class SimulatedDisk(System):
             if path in self.world.committed:
                 self.world.bugs.append(f"{path} was committed twice")
             self.world.committed[path] = args[1].read_bytes()
-
-    def create(self, path: Path) -> int:
-        return self._call("create", path)  # type: ignore[no-any-return]
-
-    def open(self, path: Path) -> int:
-        return self._call("open", path)  # type: ignore[no-any-return]
-
-    def read(self, file: int, size: int, offset: int) -> bytes:
-        return self._call("read", file, size, offset)  # type: ignore[no-any-return]
-
-    def write(self, file: int, parts: Sequence[memoryview]) -> int:
-        return self._call("write", file, parts)  # type: ignore[no-any-return]
-
-    def sync(self, file: int) -> None:
-        self._call("sync", file)
-
-    def close(self, file: int) -> None:
-        self._call("close", file)
-
-    def replace(self, source: Path, target: Path) -> None:
-        self._call("replace", source, target)
-
-    def link(self, source: Path, target: Path) -> None:
-        self._call("link", source, target)
-
-    def remove(self, path: Path) -> None:
-        self._call("remove", path)
-
-    def make_folder(self, path: Path) -> None:
-        self._call("make_folder", path)
-
-    def names(self, folder: Path) -> list[str]:
-        return self._call("names", folder)  # type: ignore[no-any-return]
-
-    def stat(self, path: Path) -> os.stat_result:
-        return self._call("stat", path)  # type: ignore[no-any-return]
-
-    def sync_folder(self, folder: Path) -> None:
-        self._call("sync_folder", folder)
 
 
 class Child:
