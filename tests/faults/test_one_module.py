@@ -18,6 +18,7 @@ ELSEWHERE = {
     "pipeline/errors.py": "the termination message of a pod",
     "pipeline/pulse.py": "N/M for whoever watches",
     "pipeline/local_metrics.py": "a folder of live metrics, thrown away",
+    "pipeline/held.py": "links to open files, in a temporary folder",
     "pipeline/runs.py": "the lock of the local executor",
     "pipeline/render.py": "the chart",
     "pipeline/schema.py": "the chart",
