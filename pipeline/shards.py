@@ -109,7 +109,12 @@ def _parsed(path: Path, *version: int) -> Manifest:
 def parsed(path: Path) -> Manifest:
     """The manifest in a file, for whoever does not want it kept. `CorruptData` if it is damaged."""
     try:
-        return Manifest.model_validate_json(unsealed(disk.read(path)))
+        found = Manifest.model_validate_json(unsealed(disk.read(path)))
+        name = f"{found.shard:05d}"
+        own = (found.dataset, f"{name}.json", f"{name}-{found.sha256[:16]}.tar")
+        if own == (path.parent.name, path.name, found.tar):
+            return found
+        what = "it is another shard's"
     except IsADirectoryError:
         what = "it is a folder"
     except ValidationError as error:

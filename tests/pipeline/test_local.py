@@ -131,7 +131,7 @@ def test_the_audit_finds_a_lost_sample(copy: RunFolder, dataset: str) -> None:
 def test_the_audit_finds_bytes_that_were_swapped_under_a_child(copy: RunFolder) -> None:
     path = copy.manifest_path("plan", 0)
     manifest = json.loads(unsealed(path.read_bytes()))
-    manifest["sha256"] = "0" * 64
+    manifest |= {"sha256": "0" * 64, "tar": f"00000-{'0' * 16}.tar"}
     path.write_bytes(sealed(Manifest.model_validate(manifest)))
     found = audit.audit(copy.path)
     assert any("from other bytes of plan" in fault for fault in found.faults)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.batches import members
 from pipeline.documents import History, Source
 from pipeline.errors import CorruptData, NotReady, PalimpsestError, TransientError
-from pipeline.manifest import Manifest, Rejected, unsealed
+from pipeline.manifest import Manifest, Rejected, sealed, unsealed
 from pipeline.records import Edited, Generated, Sourced, ToPropose
 from pipeline.shards import RunFolder, join
 from pipeline.writer import Writer
@@ -136,6 +136,18 @@ def test_a_damaged_manifest_is_named(run: RunFolder) -> None:
     path = run.manifest_path("edit", 0)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(CorruptData, match="is not a manifest"):
+        run.manifest("edit", 0)
+
+
+def test_a_manifest_of_another_shard_is_not_believed(run: RunFolder) -> None:
+    """Nor one that somebody wrote to lead readers elsewhere."""
+    manifest = write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    path = run.manifest_path("edit", 0)
+    path.rename(run.manifest_path("edit", 1))
+    with pytest.raises(CorruptData, match="it is another shard's"):
+        run.manifest("edit", 1)
+    path.write_bytes(sealed(manifest.model_copy(update={"tar": "../../../secret.tar"})))
+    with pytest.raises(CorruptData, match="it is another shard's"):
         run.manifest("edit", 0)
 
 
