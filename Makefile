@@ -37,7 +37,7 @@ test: $(VENV)/ready lint ## set up, then every check and every test
 
 soak: $(VENV)/ready ## the fault tests with ten to two hundred times as many cases: hours
 	PALIMPSEST_SOAK=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=load --timeout=86400 -rA \
-		tests/faults tests/pipeline/test_kill.py $(HOSTILE)
+		tests/faults $(HOSTILE)
 
 lint: $(VENV)/ready ## formatting, types, import arrows
 	$(BIN)/ruff check .

@@ -29,7 +29,8 @@ URL = re.compile(r"on http://127\.0\.0\.1:(\d+)/metrics$")
 def exporter(*args: object) -> Iterator[tuple[subprocess.Popen[str], list[str], int]]:
     """The process, its first two lines, and its port."""
     with subprocess.Popen([*COMMAND, *map(str, args), "--port", "0"], text=True, env=ENV,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as found:  # fmt: skip
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          preexec_fn=_hears_ctrl_c) as found:  # fmt: skip
         assert found.stdout is not None
         try:
             lines = [found.stdout.readline().rstrip() for _ in range(2)]
@@ -38,6 +39,11 @@ def exporter(*args: object) -> Iterator[tuple[subprocess.Popen[str], list[str], 
             yield found, lines, int(match[1])
         finally:
             found.kill()
+
+
+def _hears_ctrl_c() -> None:
+    """Also where the tests were started in the background, which is told to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def call(*args: object) -> subprocess.CompletedProcess[str]:

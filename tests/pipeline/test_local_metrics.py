@@ -51,12 +51,13 @@ def server() -> Iterator[None]:
 
 
 @pytest.fixture
-def aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the folders for the time of a run are made."""
-    (tmp_path / "aside").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "aside"))
-    monkeypatch.delenv(live.FOLDER, raising=False)
-    return tmp_path / "aside"
+def aside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the folders for the time of a run are made; a short path, as sockets' may be no longer
+    than 100 letters."""
+    with tempfile.TemporaryDirectory(prefix="p-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.delenv(live.FOLDER, raising=False)
+        yield Path(folder)
 
 
 def speak(who: str, number: int, then: str = "end") -> subprocess.Popen[str]:
@@ -155,7 +156,7 @@ def test_a_port_that_cannot_be_had_is_said_before_any_work(
         assert f"metrics cannot be served on port {wanted} of 127.0.0.1 (" in done.stderr
         assert done.stderr.endswith("give another port with --metrics-port\n")
         assert done.stderr.count("\n") == 1
-        assert [path.name for path in tmp_path.iterdir()] == ["aside"]
+        assert list(tmp_path.iterdir()) == []
         with pytest.raises(ConfigError), local_metrics.served(int(wanted), tmp_path / "run"):
             pass
     assert list(aside.iterdir()) == [] and live.FOLDER not in os.environ
@@ -236,6 +237,7 @@ def test_killed_and_run_again_it_serves_again(tmp_path: Path, aside: Path) -> No
         with subprocess.Popen(command, env=env, stdout=log, stderr=log) as first:
             deadline = time.monotonic() + 120
             while not run.committed("segment", 0) and time.monotonic() < deadline:
+                assert first.poll() is None, (tmp_path / "log").read_text()
                 time.sleep(0.05)
             before = exposition.scrape(port)
             first.send_signal(signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Plain names for what was committed: all of it, nothing else, and again and again."""
 
+import errno
 import hashlib
 import json
 import os
@@ -117,7 +118,7 @@ def test_it_is_copied_where_there_are_no_links(
     shutil.rmtree(copy.path / "dataset")
 
     def refuse(*_: object) -> None:
-        raise OSError("no links here")
+        raise OSError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
     publish.dataset(copy, standin)

@@ -66,7 +66,8 @@ def rank(number: int, plan: str) -> None:
     def saving(folder: Path, state: dict[str, Any]) -> Path:
         if state["step"] == at[0]:
             disk.write_aside = half if what == "write" else disk.write_aside
-            disk.sync_folder = disk.sync_folder if what == "write" else lambda folder: die()
+            if what == "rename":
+                disk.system.sync_folder = lambda folder: die()  # type: ignore[method-assign]
         return save(folder, state)
 
     if what in ("rank", "hang") and number == at[0]:
