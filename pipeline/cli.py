@@ -1,6 +1,6 @@
 """`palimpsest`: run, look, check. Settings live in the config file, not in flags.
 
-Nothing here imports torch; `--help`, `show` and `audit` answer within half a CPU second.
+Nothing here imports torch; `--help` and `show` answer within half a CPU second.
 """
 
 from __future__ import annotations
