@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
@@ -96,8 +95,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, set[s
         assert process.wait() == 0, said[-3000:]
     watch.done.set()
     watch.join()
-    time.sleep(0)
-    assert len(watch.seen) > 4, "nobody looked"
+    # the executor's, the fork server's and the tracker's; stages bear those of the server
+    assert len(watch.seen) >= 3, "nobody looked"
     return out, said, watch.seen
 
 
