@@ -108,7 +108,7 @@ def labels(component: str, stage: str, family: str = "", partition: str = "") ->
 
 def metadata(stage: Stage) -> Doc:
     """Labels of a stage's pods, and the memory that its GPU needs, for whoever places it."""
-    own = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+    own = stage.given
     partition = "{{inputs.parameters.partition}}" if stage.scope == "shard" else ""
     kind = stage.module.rsplit(".", 1)[-1]
     found: Doc = {"labels": labels(kind, stage.name, own.get("--family", ""), partition)}

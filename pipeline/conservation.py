@@ -48,7 +48,7 @@ class Known:
 
     def answers(self, stage: Stage, key: str) -> bool:
         """Whether `stage` must answer for sample `key`, given that all it reads is there."""
-        args = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+        args = stage.given
         if stage.module == "jobs.generate":
             source = self.sources[key]
             return source.base == "ai" and source.family == args["--family"]

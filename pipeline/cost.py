@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Mapping
 from pipeline import reading
 from pipeline.config import Config
 from pipeline.cost_lines import Device, Held, Line, Tally
-from pipeline.cost_read import FATES, Account, Fate, fates, read, stored
+from pipeline.cost_read import FATES, Account, Fate, fates, read
 from pipeline.dag import dag
 from pipeline.documents import Doc
 from pipeline.shards import RunFolder
@@ -142,7 +142,7 @@ def main(args: argparse.Namespace) -> int:
     from pipeline import cost_text
 
     config, run = read_run(args.run), RunFolder(args.run)
-    with reading.bar(stored(run), WORTH_A_BAR) as told:
+    with reading.bar(reading.stored(run, "json"), WORTH_A_BAR) as told:
         found = reckon(run, config, told=told)
     print(found.model_dump_json(indent=2) if args.json else cost_text.as_text(found))
     return 0

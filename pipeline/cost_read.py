@@ -10,7 +10,6 @@ stages fits in a few kilobytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -64,12 +63,3 @@ def fates(keys: Sequence[str], here: Mapping[str, Account | None]) -> dict[str, 
     for account, fate in splits:
         found |= dict.fromkeys(account.out if account else (), fate)
     return found
-
-
-def stored(run: RunFolder) -> int:
-    """Bytes of a run's manifests."""
-    total = 0
-    for path in run.datasets.glob("*/*.json"):
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size
-    return total

@@ -181,4 +181,4 @@ def _standin(stage: Stage, config: Config, name: str) -> float:
 
 
 def _option(stage: Stage, name: str) -> str:
-    return dict(zip(stage.args[::2], stage.args[1::2], strict=True)).get(f"--{name}", "")
+    return stage.given.get(f"--{name}", "")

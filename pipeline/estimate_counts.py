@@ -44,7 +44,7 @@ def count(stage: Stage, config: Config, kept: float) -> float:
 
 def _share(stage: Stage, config: Config, kept: float) -> float:
     """Of all samples, those that a stage over shards answers for."""
-    given = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+    given = stage.given
     families, turn = len(config.families), int(given.get("--turn", 0))
     if stage.module == "jobs.generate":
         return config.bases.ai_share / families

@@ -121,5 +121,5 @@ def _committed(
 
 
 def _model(stage: Stage, config: Config) -> str:
-    given = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+    given = stage.given
     return given.get("--detector") or model(stage, config)[1]

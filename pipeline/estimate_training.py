@@ -29,7 +29,7 @@ PASSES = {"table2": 1.0, "table4": 2.0, "table5": 1.0, "table6": 1.0, "table7": 
 def trained(stage: Stage, config: Config, kept: float) -> tuple[float, float, Detector, float]:
     """Of a stage that trains or scores: how many pictures, the PFLOP of each, the detector's
     section, and the seconds below which none can be had."""
-    given = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+    given = stage.given
     name = given["--detector"]
     section, facts = config.detectors[name], card("detectors", name)
     recipe = _recipe(name, section)

@@ -57,8 +57,8 @@ def clean(text: str, longest: int = LONGEST) -> str:
 
 def who(context: Context) -> dict[str, Any]:
     """The facts that tell this process from the others of its run."""
-    stage, args = context.stage, context.stage.args
-    given = {name.removeprefix("--"): value for name, value in zip(args[::2], args[1::2])}  # noqa: B905
+    stage = context.stage
+    given = {name.removeprefix("--"): value for name, value in stage.given.items()}
     facts: dict[str, Any] = {"run": context.run.path.resolve().name, "stage": stage.name, **given}
     if "turn" in facts:
         facts["turn"] = int(facts["turn"])

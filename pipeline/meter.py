@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ def begun(context: Context) -> None:
     live.gauge(metrics.RUNNING, *who).set(1)
     live.gauge(metrics.SHARDS, *who).set(len(context.shards))
     live.gauge(metrics.SHARDS_LEFT, *who).set(len(context.shards))
-    live.gauge(metrics.PROGRESS, *who).set_to_current_time()
+    goes_on()
     if context.stage.gpu_gib:
         gpu.watch(who)
         _expected(context)
@@ -72,16 +71,13 @@ class Meter:
             each.observe(seconds / len(results))
         live.gauge(metrics.BATCH, *self.who).set(len(results))
         live.counter(metrics.FALLBACKS, *self.who).inc(fallbacks)
-        self.progress()
-
-    def progress(self) -> None:
-        live.gauge(metrics.PROGRESS, *self.who).set(time.time())
+        goes_on()
 
     def shard_done(self, manifest: Manifest | None, diverged: bool = False) -> None:
         """Committed now, or (None) before this process began."""
         self._left -= 1
         live.gauge(metrics.SHARDS_LEFT, *self.who).set(self._left)
-        self.progress()
+        goes_on()
         if manifest is not None:
             live.counter(metrics.WRITTEN, *self.who).inc(manifest.bytes)
         live.counter(metrics.DIVERGENCES, *self.who).inc(diverged)

@@ -72,6 +72,6 @@ def who(work: Work) -> str:
 
 def step(stage: Stage) -> str:
     """What is done, the same word for all families: `edit 2`."""
-    given = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+    given = stage.given
     name = stage.module.rpartition(".")[2]
     return f"{name} {given['--turn']}" if "--turn" in given and name != "replay" else name

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from pipeline.shards import RunFolder
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 #: Bytes of a run below which reading takes seconds, and a bar would only flicker.
 WORTH_A_BAR = 1 << 30
 
 
-def stored(run: RunFolder) -> int:
-    """Bytes of a run's tars."""
+def stored(run: RunFolder, kind: str = "tar") -> int:
+    """Bytes of a run's tars, or of its manifests (`json`)."""
     total = 0
-    for path in run.datasets.glob("*/*.tar"):
+    for path in run.datasets.glob(f"*/*.{kind}"):
         with suppress(FileNotFoundError):  # a run at work removes what lost against a first writer
             total += path.stat().st_size
     return total
@@ -28,13 +32,10 @@ def count_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     if total < 2 or not sys.stderr.isatty():
         yield lambda size: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn
 
-    columns = (what, BarColumn(32), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(what, total=total)
-        yield lambda size: shown.advance(task, size)
+    with _drawn(what, MofNCompleteColumn(), total) as told:
+        yield told
 
 
 @contextmanager
@@ -44,10 +45,18 @@ def bar(total: int, least: int = 0) -> Iterator[Callable[[int], None]]:
     if total <= least or not sys.stderr.isatty():
         yield lambda size: None
         return
-    from rich.console import Console  # not for `--help`, nor for small runs
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+    from rich.progress import DownloadColumn  # not for `--help`, nor for small runs
 
-    columns = ("reading", BarColumn(32), DownloadColumn(), TimeRemainingColumn())
+    with _drawn("reading", DownloadColumn(), total) as told:
+        yield told
+
+
+@contextmanager
+def _drawn(what: str, counted: ProgressColumn, total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+    columns = (what, BarColumn(32), counted, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("reading", total=total)
+        task = shown.add_task(what, total=total)
         yield lambda size: shown.advance(task, size)

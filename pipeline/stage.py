@@ -56,9 +56,14 @@ class Stage:
         return config.digest(self.trained, self.keys_of_config)
 
     @property
+    def given(self) -> dict[str, str]:
+        """Its own arguments by their names, such as `--turn`."""
+        return dict(zip(self.args[::2], self.args[1::2], strict=True))
+
+    @property
     def family(self) -> str:
         """The model family that works here, "" of a stage without one."""
-        return dict(zip(self.args[::2], self.args[1::2], strict=True)).get("--family", "")
+        return self.given.get("--family", "")
 
     @property
     def holds(self) -> tuple[Literal["gpu", "cpu"], int]:

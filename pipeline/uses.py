@@ -23,7 +23,7 @@ ASKING: dict[str, Role] = {
 def uses(stage: Stage, config: Config) -> Said:
     """In words, a format of the facts; "" and none of a stage without a model. A stand-in without
     weights runs on the CPU, whatever the config says of the others."""
-    given = dict(zip(stage.args[::2], stage.args[1::2], strict=True))
+    given = stage.given
     if detector := given.get("--detector"):
         return _detector(detector, stage, config)
     role = ASKING.get(stage.module, "editors")

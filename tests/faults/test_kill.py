@@ -15,6 +15,7 @@ import pytest
 
 from pipeline import audit
 from tests.faults.counts import count, soaking
+from tests.processes import living
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -38,20 +39,6 @@ def finish(profile: Path, out: Path) -> str:
     found = audit.audit(out)
     assert found.exit_code == 0, (found.missing, found.faults)
     return found.digest
-
-
-def orphans(session: int) -> list[int]:
-    """The living processes of a run. A forked stage bears the command line of its server, so they
-    are found by the session that `start` gave them."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(its) == session and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
 
 
 @pytest.mark.slow
@@ -98,10 +85,10 @@ def test_nothing_goes_on_working_when_only_the_parent_is_killed(tmp_path: Path) 
         deadline = time.monotonic() + 30
         while not (out / "shards" / "segment").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert len(orphans(run.pid)) > 2  # the executor, the server and a stage at the least
+        assert len(living(run.pid)) > 2  # the executor, the server and a stage at the least
         os.kill(run.pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while orphans(run.pid) and time.monotonic() < deadline:
+    while living(run.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert orphans(run.pid) == []
+    assert living(run.pid) == []
     finish(DATA / "standin.yaml", out)

@@ -18,6 +18,7 @@ from pipeline import child, config, dag
 from pipeline.child import Child, preloads, stop
 from pipeline.code import ROOT
 from pipeline.errors import TransientError
+from tests.processes import living
 
 DATA = ROOT / "tests" / "data"
 
@@ -109,19 +110,6 @@ def _hear() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def members(session: int) -> list[int]:
-    """The living processes of a session."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(its) == session and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 
@@ -131,10 +119,10 @@ def test_a_stage_ends_when_its_executor_is_killed_outright(tmp_path: Path) -> No
     with executor(tmp_path) as parent:
         until(lambda: "pid" in said(log))
         stage = int(log.read_text().split()[1])
-        assert stage in members(parent.pid)
+        assert stage in living(parent.pid)
         parent.kill()
         parent.wait()
-    until(lambda: not members(parent.pid), 5)
+    until(lambda: not living(parent.pid), 5)
 
 
 @needs_proc
@@ -156,7 +144,7 @@ def test_ctrl_c_is_for_the_executor_alone(tmp_path: Path, preload: str) -> None:
     assert (parent.returncode, error) == (130, f"palimpsest: interrupted; {again}\n")
     heard = "" if preload else f"palimpsest: stopped by SIGTERM; {again}\n"
     assert said(log).partition("\n")[2] == heard
-    until(lambda: not members(parent.pid), 5)
+    until(lambda: not living(parent.pid), 5)
 
 
 def test_stop_asks_first_and_insists_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
