@@ -1,10 +1,9 @@
 """A workflow as real containers ends with the dataset of a run on this machine.
 
-The seed of the kills is printed; PALIMPSEST_KILL_SEED=... replays it.
+PALIMPSEST_SEED=... draws the same kills again.
 """
 
-import os
-import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from pipeline import code
 from tests.e2e import containers, engine
 from tests.e2e.cluster import Failed
+from tests.faults.counts import seed
 
 ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "tests" / "data" / "standin.yaml"
@@ -57,17 +57,13 @@ def test_the_image_holds_this_very_code_for_a_user_without_rights(image: str) ->
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(WHY), reason=WHY or "-")
 def test_pods_of_which_three_are_killed_make_the_dataset_of_a_local_run(
-    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    image: str, tmp_path: Path, said: Callable[[str], None]
 ) -> None:
-    seed = int(os.environ.get("PALIMPSEST_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
     template, maps = containers.bare(PROFILE)
-    with capsys.disabled():
-        print(f"\nstandin: PALIMPSEST_KILL_SEED={seed}", flush=True)
-    outcome = containers.rehearse(template, maps, {"base"}, PHOTOS, seed, kills=3)
+    outcome = containers.rehearse(template, maps, {"base"}, PHOTOS, seed(), kills=3)
     assert len(outcome.tally.kills) == 3
     assert outcome.digest == containers.local(str(PROFILE), tmp_path / "local")
-    with capsys.disabled():
-        print(containers.summary(outcome, outcome.digest))
+    said(containers.summary(outcome, outcome.digest))
 
 
 @pytest.mark.slow

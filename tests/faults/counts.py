@@ -1,11 +1,14 @@
 """How often each fault is tried: a few times in every run of the tests, many in `make soak`.
 
-PALIMPSEST_SOAK=1 chooses the second number; PALIMPSEST_SEED=N replays what a failure printed.
+PALIMPSEST_SOAK=1 chooses the second number. A run of the tests draws all from one seed, which it
+prints first and last; PALIMPSEST_SEED=N replays it.
 """
 
 import os
 import random
 from typing import NamedTuple
+
+SEED = "PALIMPSEST_SEED"
 
 
 class Count(NamedTuple):
@@ -39,5 +42,10 @@ def count(what: str) -> int:
 
 
 def seed() -> int:
-    """Of this test run; print it where a test may fail by it."""
-    return int(os.environ.get("PALIMPSEST_SEED", random.SystemRandom().randrange(1 << 32)))
+    """Of this run of the tests."""
+    return int(os.environ.get(SEED, random.SystemRandom().randrange(1 << 32)))
+
+
+def limit(seconds: int) -> int:
+    """Of a test that tries that many: a day in a soak."""
+    return 86_400 if soaking() else seconds

@@ -2,6 +2,7 @@
 be loaded, and is whole."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def saved(folder: Path) -> FaultyDisk:
     return FaultyDisk()
 
 
-def test_one_can_always_be_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_can_always_be_loaded(tmp_path: Path, said: Callable[[str], None]) -> None:
     watched = saved(tmp_path / "clean")
     with installed(watched):
         checkpoint.save(tmp_path / "clean", state(4))
@@ -52,6 +53,5 @@ def test_one_can_always_be_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[
             assert checkpoint.load(folder / checkpoint.newest(folder, FACTS))["step"] == 5
             assert len(list(folder.iterdir())) == checkpoint.KEEP, f"{fault} at call {at}"
             shutil.rmtree(folder)
-    with capsys.disabled():
-        print(f"\n{calls} calls x {len(FAULTS)} faults while a checkpoint is written: one can "
-              "always be loaded")  # fmt: skip
+    said(f"{calls} calls x {len(FAULTS)} faults while a checkpoint is written: one can always be "
+         "loaded")  # fmt: skip

@@ -1,6 +1,6 @@
 """Killed at any moment and run again, a run ends with the dataset of an undisturbed one.
 
-The seed is printed; PALIMPSEST_KILL_SEED=... replays it.
+PALIMPSEST_SEED=... draws the same moments again.
 """
 
 import os
@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline import audit
-from tests.faults.counts import count, soaking
+from tests.faults.counts import SEED, count, limit, seed
 from tests.processes import living
 
 ROOT = Path(__file__).parents[2]
@@ -42,15 +43,12 @@ def finish(profile: Path, out: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(86400 if soaking() else 900)
+@pytest.mark.timeout(limit(900))
 @pytest.mark.parametrize(("profile", "kills"), [("standin", count("kills") - 3), ("families", 3)])
 def test_killed_at_random_moments(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], profile: str, kills: int
+    tmp_path: Path, said: Callable[[str], None], profile: str, kills: int
 ) -> None:
-    seed = int(os.environ.get("PALIMPSEST_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
-    with capsys.disabled():
-        print(f"\n{profile}: PALIMPSEST_KILL_SEED={seed}", flush=True)
-    draw = random.Random(seed)
+    draw = random.Random(seed())
     path = DATA / f"{profile}.yaml"
     begun = time.monotonic()
     clean = finish(path, tmp_path / "clean")
@@ -70,11 +68,10 @@ def test_killed_at_random_moments(
             if run.returncode == 0:
                 break
             assert run.returncode == -signal.SIGKILL, out.with_suffix(".log").read_text()[-3000:]
-        assert finish(path, out) == clean, f"seed {seed}, round {rounds}"
+        assert finish(path, out) == clean, f"{SEED}={seed()}, round {rounds}"
         assert not list((out / "staging").iterdir())
     same = f"digest {clean[:16]} each time"
-    with capsys.disabled():
-        print(f"{profile}: {killed} kills over {rounds} runs of {seconds:.1f} s, {same}")
+    said(f"{profile}: {killed} kills over {rounds} runs of {seconds:.1f} s, {same}")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 nothing wrong is ever committed, and the next run ends with the same bytes."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pipeline import runs
 from pipeline.errors import TRANSIENT, explain
 from pipeline.shards import RunFolder
 from tests.faults import mini
-from tests.faults.counts import count, soaking
+from tests.faults.counts import count, limit, soaking
 from tests.faults.faulty import ERRORS, FAULTS, Crash, FaultyDisk, installed
 
 pytestmark = pytest.mark.slow
@@ -44,8 +45,8 @@ def suffer(run: RunFolder, at: int, fault: str) -> str:
         return "went on"
 
 
-@pytest.mark.timeout(1800)
-def test_every_call_fails_in_every_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.timeout(limit(1800))
+def test_every_call_fails_in_every_way(tmp_path: Path, said: Callable[[str], None]) -> None:
     calls, wanted = undisturbed(tmp_path / "clean")
     ends = {fault: {"crashed": 0, "refused": 0, "went on": 0} for fault in FAULTS}
     for fault in FAULTS:
@@ -61,10 +62,9 @@ def test_every_call_fails_in_every_way(tmp_path: Path, capsys: pytest.CaptureFix
             left = sorted(path.name for path in run.staging.iterdir())
             assert left == [], f"{fault} at call {at} left {left}"
             shutil.rmtree(run.path)
-    with capsys.disabled():
-        print(f"\n{calls} calls x {len(FAULTS)} faults, every run ended with the same bytes:")
-        for fault, found in ends.items():
-            print(f"  {fault:<12} " + ", ".join(f"{n} {end}" for end, n in found.items()))
+    said(f"{calls} calls x {len(FAULTS)} faults, every run ended with the same bytes:")
+    for fault, found in ends.items():
+        said(f"  {fault:<12} " + ", ".join(f"{n} {end}" for end, n in found.items()))
     assert ends["crash before"]["crashed"] == ends["crash after"]["crashed"] == calls
     assert all(ends[name]["refused"] > calls / 3 for name in ERRORS)
     assert ends["short write"]["went on"] == calls

@@ -3,6 +3,7 @@ may lose it: nothing wrong is believed, and the next run ends with the same byte
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -10,20 +11,16 @@ import pytest
 
 from pipeline import disk, runs
 from tests.faults import mini
-from tests.faults.counts import count, seed
+from tests.faults.counts import count, limit, seed
 from tests.faults.faulty import installed
 from tests.faults.power import MOODS, File, Folder, Recorder, materialise, play, states
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.timeout(3600)
-def test_what_a_power_cut_leaves_is_made_whole(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.timeout(limit(3600))
+def test_what_a_power_cut_leaves_is_made_whole(tmp_path: Path, said: Callable[[str], None]) -> None:
     chosen = seed()
-    with capsys.disabled():
-        print(f"\npower cuts: PALIMPSEST_SEED={chosen}", flush=True)
     recorder = Recorder(tmp_path)
     with installed(recorder):
         run = mini.begun(tmp_path / "clean")
@@ -47,10 +44,9 @@ def test_what_a_power_cut_leaves_is_made_whole(
         assert list(after.staging.iterdir()) == [], where
         seen[mood] += 1
         shutil.rmtree(home)
-    with capsys.disabled():
-        print(f"{seen.total()} states after {len(recorder.calls)} calls, "
-              + ", ".join(f"{seen[mood]} {mood}" for mood in MOODS)
-              + ": none was believed wrongly, each ended with the same bytes")  # fmt: skip
+    said(f"power cuts: {seen.total()} states after {len(recorder.calls)} calls, "
+         + ", ".join(f"{seen[mood]} {mood}" for mood in MOODS)
+         + ": none was believed wrongly, each ended with the same bytes")  # fmt: skip
     assert set(seen) == set(MOODS)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.code import ROOT
 from pipeline.errors import OK, TRANSIENT, outcome
 from pipeline.shards import RunFolder
 from tests.faults import mini
-from tests.faults.counts import count, seed
+from tests.faults.counts import count, limit, seed
 
 pytestmark = pytest.mark.slow
 #: Seconds: a step of a diffusion model, and the longest that a pod may take to end.
@@ -81,13 +82,11 @@ def ended(path: Path, draw: random.Random, stops: int) -> tuple[list[tuple[int, 
     return found, batches
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(limit(3600))
 def test_a_stage_that_is_stopped_ends_soon_and_loses_one_batch(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, said: Callable[[str], None]
 ) -> None:
     chosen = seed()
-    with capsys.disabled():
-        print(f"\nSIGTERM: PALIMPSEST_SEED={chosen}", flush=True)
     mini.compute(mini.begun(tmp_path / "clean"), shards=mini.SHARDS)
     wanted = mini.digests(RunFolder(tmp_path / "clean"))
     runs, stops = count("sigterms") // 3, 3
@@ -96,11 +95,9 @@ def test_a_stage_that_is_stopped_ends_soon_and_loses_one_batch(
         found = list(pool.map(lambda i: ended(tmp_path / f"run-{i}", draws[i], stops), range(runs)))
     ends = [one for run, _ in found for one in run]
     slowest = max(seconds for _, seconds in ends)
-    with capsys.disabled():
-        stopped = sum(code == TRANSIENT for code, _ in ends)
-        print(f"{len(ends)} signals, {stopped} of them in time; the slowest end took "
-              f"{slowest:.2f} s; {BATCHES} batches took at most "
-              f"{max(batches for _, batches in found)}")  # fmt: skip
+    stopped = sum(code == TRANSIENT for code, _ in ends)
+    said(f"{len(ends)} SIGTERMs, {stopped} of them in time; the slowest end took {slowest:.2f} s; "
+         f"{BATCHES} batches took at most {max(batches for _, batches in found)}")  # fmt: skip
     assert {code for code, _ in ends} <= {OK, TRANSIENT}
     assert slowest <= LONGEST
     for i, (_, batches) in enumerate(found):

@@ -3,6 +3,7 @@ every shard committed once, with the bytes of an undisturbed run."""
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline import local, runs
 from pipeline.errors import OK
 from pipeline.shards import RunFolder
 from tests.faults import mini
-from tests.faults.counts import count, seed
+from tests.faults.counts import count, limit, seed
 from tests.faults.simulate import EVENTS, World, simulated
 
 pytestmark = pytest.mark.slow
@@ -47,9 +48,12 @@ def check(world: World, wanted: dict[str, str], number: int) -> None:
     assert left == [], where
 
 
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(limit(7200))
 def test_every_schedule_ends_with_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    said: Callable[[str], None],
 ) -> None:
     mini.compute(mini.begun(tmp_path / "clean"), shards=mini.SHARDS)
     wanted = mini.digests(RunFolder(tmp_path / "clean"))
@@ -63,10 +67,9 @@ def test_every_schedule_ends_with_the_same_bytes(
         steps += len(world.trace)
         shutil.rmtree(tmp_path / "run")
         capsys.readouterr()
-    with capsys.disabled():
-        said = ", ".join(f"{seen[name]} {name}" for name in EVENTS)
-        print(f"\nseeds {first} to {number}: {steps} disk calls; {said}; every run ended with the "
-              "same bytes")  # fmt: skip
+    events = ", ".join(f"{seen[name]} {name}" for name in EVENTS)
+    said(f"seeds {first} to {number}: {steps} disk calls; {events}; every run ended with the same "
+         "bytes")  # fmt: skip
     assert set(seen) == set(EVENTS)
 
 

@@ -28,6 +28,7 @@ from pipeline.documents import QuarantineReason
 from pipeline.records import Reject, Sourced
 from pipeline.shards import join
 from tests.faults import bombs, hostile
+from tests.faults.counts import limit
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = sorted((ROOT / "tests" / "data" / "photos" / "images").iterdir())
@@ -82,9 +83,9 @@ def ingested(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(limit(1800))
 def test_a_broken_photograph_is_taken_or_quarantined_and_costs_no_other(
-    configured: Callable[..., Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    configured: Callable[..., Config], tmp_path: Path, said: Callable[[str], None]
 ) -> None:
     known, good = seeds(), PHOTOS[0].read_bytes()
     (tmp_path / "good.jpg").write_bytes(good)
@@ -92,45 +93,42 @@ def test_a_broken_photograph_is_taken_or_quarantined_and_costs_no_other(
     assert isinstance(alone, Sourced)
     found, slowest, done = Counter[str](), 0.0, list(hostile.cases("images"))
     for begin in range(0, len(done), BATCH - 1):
-        said: dict[str, str] = {}
+        named: dict[str, str] = {}
         for number, (case, draw) in enumerate(done[begin : begin + BATCH - 1]):
             suffix, data, special = draw.choice(known)
             how = special if special and draw.random() < 0.5 else hostile.broken
             name = f"{number:03d}{suffix}"
             (tmp_path / name).write_bytes(how(data, draw))
-            said[name] = case
+            named[name] = case
         begun = time.process_time()
         try:
             results = ingested(configured, tmp_path)
         except BaseException as error:
-            raise AssertionError(f"one of {said}") from error
+            raise AssertionError(f"one of {named}") from error
         slowest = max(slowest, time.process_time() - begun)
         other = results.pop("good.jpg")
-        assert isinstance(other, Sourced) and other.source.sha256 == alone.source.sha256, said
-        assert np.array_equal(other.image, alone.image), said  # type: ignore[arg-type]
+        assert isinstance(other, Sourced) and other.source.sha256 == alone.source.sha256, named
+        assert np.array_equal(other.image, alone.image), named  # type: ignore[arg-type]
         for name, one in results.items():
             if isinstance(one, Reject):
-                assert one.reason in get_args(QuarantineReason) and len(one.detail) < 500, said[
+                assert one.reason in get_args(QuarantineReason) and len(one.detail) < 500, named[
                     name
                 ]
                 found[one.reason] += 1
             else:
                 data = (tmp_path / name).read_bytes()
-                assert one.source.sha256 == hashlib.sha256(data).hexdigest(), said[name]
-                assert one.image is not None and one.image.shape == (64, 64, 3), said[name]
+                assert one.source.sha256 == hashlib.sha256(data).hexdigest(), named[name]
+                assert one.image is not None and one.image.shape == (64, 64, 3), named[name]
                 found["taken"] += 1
             (tmp_path / name).unlink()
     assert found.total() == len(done) and found["taken"] > len(done) / 10
     assert {"truncated-image", "unreadable-image", "image-too-large"} <= set(found)
     assert slowest < 2 * BATCH  # of a whole folder; one at a time in the test of bombs
-    with capsys.disabled():
-        print(f"\nimages: {dict(found)}, slowest {BATCH} in {slowest:.2f} s", flush=True)
+    said(f"images: {dict(found)}, slowest {BATCH} in {slowest:.2f} s")
 
 
 @pytest.mark.slow
-def test_bombs_take_little_time_and_memory(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bombs_take_little_time_and_memory(tmp_path: Path, said: Callable[[str], None]) -> None:
     expected = {}
     for name, data, outcome in bombs.bombs():
         (tmp_path / name).write_bytes(data)
@@ -147,12 +145,11 @@ def test_bombs_take_little_time_and_memory(
     assert max(row["bytes"] for row in refused) < 256 << 20, refused
     assert max(row["bytes"] for row in rows) < bombs.ROOM
     assert max(row["seconds"] for row in rows) < 5
-    with capsys.disabled():
-        slowest, largest = (max(rows, key=lambda row: row[key]) for key in ("seconds", "bytes"))
-        most = max(row["bytes"] for row in refused) >> 20
-        print(f"\nbombs: {len(rows)}, {len(refused)} refused within {most} MiB; slowest "
-              f"{slowest['name']} {slowest['seconds']:.2f} s, largest {largest['name']} "
-              f"{largest['bytes'] >> 20} MiB", flush=True)  # fmt: skip
+    slowest, largest = (max(rows, key=lambda row: row[key]) for key in ("seconds", "bytes"))
+    most = max(row["bytes"] for row in refused) >> 20
+    said(f"bombs: {len(rows)}, {len(refused)} refused within {most} MiB; slowest "
+         f"{slowest['name']} {slowest['seconds']:.2f} s, largest {largest['name']} "
+         f"{largest['bytes'] >> 20} MiB")  # fmt: skip
 
 
 @pytest.mark.slow

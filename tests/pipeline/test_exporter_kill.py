@@ -1,6 +1,6 @@
 """Whatever is killed, what the exporter counts is what the audit counts, and never falls.
 
-The seed is printed when it fails; PALIMPSEST_KILL_SEED=... replays it.
+PALIMPSEST_SEED=... draws the same moments again.
 """
 
 import os
@@ -22,6 +22,7 @@ from pipeline.code import ROOT
 from pipeline.exporter_runs import SERVED, Runs
 from pipeline.run_metrics_read import Warnings
 from tests import servers
+from tests.faults.counts import seed
 from tests.pipeline import exposition
 
 DATA = ROOT / "tests" / "data"
@@ -110,9 +111,7 @@ def never_less(runs: Runs, before: exposition.Exposition) -> exposition.Expositi
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_exporter_equals_the_audit_after_kills(tmp_path: Path, photos: Path) -> None:
-    seed = int(os.environ.get("PALIMPSEST_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"PALIMPSEST_KILL_SEED={seed}")
-    killer, rounds = Killer(tmp_path, photos, random.Random(seed)), 0
+    killer, rounds = Killer(tmp_path, photos, random.Random(seed())), 0
     while len(killer.killed) < KILLS:
         out = tmp_path / f"killed-{rounds}"
         rounds += 1

@@ -214,7 +214,7 @@ def test_a_file_that_was_cut_anywhere_is_never_whole(what: str, run: RunFolder) 
     assert target.read() == known
 
 
-def test_no_single_bit_goes_unnoticed(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_single_bit_goes_unnoticed(run: RunFolder, said: Callable[[str], None]) -> None:
     targets = {name: make(RunFolder(copied(run, name))) for name, make in TARGETS.items()}
     whole = {name: target.path.read_bytes() for name, target in targets.items()}
     known = {name: target.read() for name, target in targets.items()}
@@ -227,8 +227,7 @@ def test_no_single_bit_goes_unnoticed(run: RunFolder, capsys: pytest.CaptureFixt
         )
         found[name] += 1
     assert found.total() == count("flips")
-    with capsys.disabled():
-        print(f"\nflips: {dict(found)}, 0 unnoticed", flush=True)
+    said(f"flips: {dict(found)}, 0 unnoticed")
 
 
 def copied(run: RunFolder, name: str) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pipeline import config, runs, strict
 from pipeline.config import PROFILES
 from pipeline.errors import PERMANENT, ConfigError, InputError, explain
 from tests.faults import hostile
+from tests.faults.counts import limit
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [path.read_text() for path in sorted(PROFILES.glob("*.yaml"))]
@@ -72,25 +74,24 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(limit(900))
 def test_a_broken_config_is_accepted_or_refused_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[str], None]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path, found, slowest = tmp_path / "my.yaml", Counter[str](), 0.0
-    for said, draw in hostile.cases("configs"):
+    for case, draw in hostile.cases("configs"):
         path.write_bytes(fuzzed(draw))
         begun = time.process_time()
         try:
             sentence = refusal(path)
         except BaseException as error:
-            raise AssertionError(said) from error
+            raise AssertionError(case) from error
         slowest = max(slowest, time.process_time() - begun)
         found["refused" if sentence else "accepted"] += 1
     assert slowest < 5 and not (tmp_path / "CANARY").exists()
     assert found["refused"] > found.total() / 2 and found["accepted"] > found.total() / 50
-    with capsys.disabled():
-        print(f"\nconfigs: {dict(found)}, slowest {slowest:.2f} s", flush=True)
+    said(f"configs: {dict(found)}, slowest {slowest:.2f} s")
 
 
 BOMBS = {

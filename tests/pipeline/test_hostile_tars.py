@@ -13,6 +13,7 @@ import sys
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pipeline import released
 from pipeline.errors import CorruptData, InputError
 from pipeline.shards import join
 from tests.faults import archives, hostile, mini
-from tests.faults.counts import count, seed
+from tests.faults.counts import count, limit, seed
 from tests.jobs.published import pairs, parquet
 
 ROOT = Path(__file__).parents[2]
@@ -32,10 +33,10 @@ GOOD = pairs(1, 1, 24, 24)["00000001"]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(limit(1800))
 @pytest.mark.parametrize("kind", archives.KINDS)
 def test_a_broken_archive_ends_no_process_and_unpacks_nothing(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, tmp_path: Path, said: Callable[[str], None]
 ) -> None:
     """In a process of its own: a fault of the library that unpacks would end it."""
     total, base, folder = count("tars") // 2, seed(), tmp_path / "in"
@@ -50,8 +51,7 @@ def test_a_broken_archive_ends_no_process_and_unpacks_nothing(
     found = Counter(line.partition(" ")[2] for line in lines if not line.endswith("begun"))
     assert found.total() == total and found["refused"] and found["4 of 4"]
     assert set(tmp_path.rglob("*")) == {folder}
-    with capsys.disabled():
-        print(f"\n{kind}: {dict(found.most_common(6))}", flush=True)
+    said(f"{kind} archives: {dict(found.most_common(6))}")
 
 
 def archive(path: Path, *members: tuple[Any, bytes], how: int = zipfile.ZIP_STORED) -> Path:

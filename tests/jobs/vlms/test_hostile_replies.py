@@ -17,6 +17,7 @@ from jobs.taxonomy import CATEGORIES
 from jobs.vlms import KEPT, Unparsable, replies
 from pipeline.documents import Objects, Prompt, Score
 from tests.faults import hostile
+from tests.faults.counts import limit
 
 MOST = 4
 NAME = r"[a-z][a-z '-]{0,30}[a-z]"
@@ -137,8 +138,8 @@ def generated(draw: random.Random) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_reply_is_of_the_form_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.timeout(limit(900))
+def test_a_reply_is_of_the_form_or_refused(said: Callable[[str], None]) -> None:
     found: Counter[str] = Counter()
     for case, draw in hostile.cases("replies"):
         kind, reply = generated(draw)
@@ -147,8 +148,7 @@ def test_a_reply_is_of_the_form_or_refused(capsys: pytest.CaptureFixture[str]) -
         except BaseException as error:
             raise AssertionError(case) from error
     assert found["taken"] > found.total() / 20 and found["refused"] > found.total() / 4
-    with capsys.disabled():
-        print(f"\nreplies: {dict(found)}", flush=True)
+    said(f"replies: {dict(found)}")
 
 
 def test_what_was_written_by_hand_is_refused_or_taken_as_it_is() -> None:
