@@ -36,7 +36,7 @@ test: $(VENV)/ready lint ## set up, then every check and every test
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 soak: $(VENV)/ready ## the fault tests with ten to two hundred times as many cases: hours
-	PALIMPSEST_SOAK=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=load --timeout=86400 -rA \
+	PALIMPSEST_SOAK=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --timeout=86400 --verbose \
 		tests/faults $(HOSTILE)
 
 lint: $(VENV)/ready ## formatting, types, import arrows
