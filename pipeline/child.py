@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
-from pipeline import live, pulse
+from pipeline import live, pulse, sockets
 from pipeline.code import ROOT
 from pipeline.errors import AGAIN, BUG, MEMORY, TRANSIENT, TransientError, guard
 from pipeline.stage import Stage
@@ -126,6 +126,7 @@ class Child:
     def _run_fork(
         self, module: str, argv: list[str], preload: Sequence[str]
     ) -> multiprocessing.process.BaseProcess:
+        sockets.shorten()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pipeline.tied", "prometheus_client", *preload])
         resource_tracker.ensure_running()  # by itself, as it unblocks what is blocked below
