@@ -22,6 +22,7 @@ from pipeline.conservation import Fault, conservation, untouched
 from pipeline.dag import checked
 from pipeline.documents import Doc, Split
 from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
+from pipeline.fates import DOORS, FATES, Fate, counted
 from pipeline.manifest import Manifest
 from pipeline.shards import RunFolder, join
 from pipeline.stage import Stage, read_run
@@ -41,11 +42,13 @@ class Counts(Doc):
 
 
 class Audit(Doc):
-    """`missing` is work not done yet; `faults` are things that must not be."""
+    """`samples` are the planned ones by what became of them; `missing` is work not done yet;
+    `faults` are things that must not be."""
 
     run: str
     profile: str
     digest: str
+    samples: dict[Fate, int]
     stages: dict[str, Counts]
     missing: tuple[str, ...]
     faults: tuple[str, ...]
@@ -100,6 +103,7 @@ class _Auditor:
         self.configs = {stage.name: stage.digest(config) for stage in stages}
         self.tallies = {stage.name: _Tally() for stage in stages}
         self.digests: dict[tuple[str, int], str] = {}
+        self.fates = Counter[Fate]()
         self.missing: list[str] = []
         self.faults: list[Fault] = []
 
@@ -109,6 +113,8 @@ class _Auditor:
         for shard in range(self.config.shards):
             here = self._load(sharded, shard)
             self.faults += conservation(self.run, self.config, sharded, here, shard, self.sides)
+            left = {name: here[name].counts()["out"] for name in DOORS if name in here}
+            self.fates += counted(len(self.config.keys(shard)), left)
         seen: dict[str, Split] = {}
         for shard in range(self.config.real_shards):
             here = self._load(apart, shard)
@@ -123,7 +129,8 @@ class _Auditor:
         counts = {name: tally.counts() for name, tally in self.tallies.items()}
         return Audit(
             run=str(self.run.path), profile=self.config.profile, digest=digest, stages=counts,
-            missing=tuple(self.missing), faults=tuple(fault.text for fault in self.faults),
+            samples={fate: self.fates[fate] for fate in FATES}, missing=tuple(self.missing),
+            faults=tuple(fault.text for fault in self.faults),
         )  # fmt: skip
 
     def _load(self, stages: list[Stage], shard: int) -> dict[str, Manifest]:

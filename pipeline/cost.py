@@ -3,7 +3,8 @@
 in    the manifests of a run, complete or not
 out   a `Cost`; `palimpsest cost RUN` prints it, the report has a section on it
 
-cost_read.py    what is read of a manifest, and what became of a shard's samples
+cost_read.py    what is read of a manifest
+fates.py        what became of a shard's samples
 cost_lines.py   how shards add up
 cost_text.py    the tables; cost_said.py the sentences
 
@@ -22,9 +23,10 @@ from collections.abc import Callable, Collection, Mapping
 from pipeline import reading
 from pipeline.config import Config
 from pipeline.cost_lines import Device, Held, Line, Tally
-from pipeline.cost_read import FATES, Account, Fate, fates, read
+from pipeline.cost_read import Account, read
 from pipeline.dag import dag
 from pipeline.documents import Doc
+from pipeline.fates import DOORS, FATES, Fate, fates
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage, read_run
 
@@ -80,7 +82,8 @@ def reckon(
 
     for shard in range(config.shards):
         here = _shard(run, sampled, shard, told)
-        known = fates(config.keys(shard), here)
+        left = {name: one.out for name in DOORS if (one := here.get(name))}
+        known = fates(config.keys(shard), left)
         counts.update(known.values())
         for stage in sampled:
             add(stage, shard, known)

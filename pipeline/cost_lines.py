@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from pipeline.config import Config
-from pipeline.cost_read import FATES, Account, Fate
+from pipeline.cost_read import Account
 from pipeline.documents import Doc
+from pipeline.fates import FATES, Fate
 from pipeline.sections import Prices
 from pipeline.stage import Stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.cost import Cost
 from pipeline.cost_lines import Device, Held, Line
-from pipeline.cost_read import Fate
+from pipeline.fates import Fate
 from pipeline.units import duration, money
 
 DASH = "–"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from pipeline.cost import Cost
 from pipeline.cost_lines import Held, Line
-from pipeline.cost_read import Fate
 from pipeline.cost_said import DASH, KILLED, SHARED, sentences, share
+from pipeline.fates import Fate
 from pipeline.units import duration, money
 
 WIDTH = 100

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pipeline import metrics
 from pipeline.config import Config
-from pipeline.dag import SPLITS, checked
+from pipeline.dag import checked
+from pipeline.fates import DOORS, FATES, Fate, counted
 from pipeline.metrics import Metric
 from pipeline.run_metrics_facts import Facts
 from pipeline.run_metrics_read import Dataset, Warnings, manifests
@@ -20,7 +21,6 @@ from pipeline.stage import Stage
 
 #: A metric, the values of its labels, and its value.
 Series = tuple[Metric, tuple[str, ...], float]
-FATES = {"train": "kept", "val": "kept", "filtered": "filtered"}
 
 
 class Run:
@@ -76,15 +76,11 @@ class Run:
         yield metrics.RUN_BYTES, who, done.bytes
         yield metrics.RUN_DIVERGENCES, who, manifests(self.folder.diverged / stage.name)
 
-    def _fates(self) -> dict[str, int]:
-        """Samples whose shard lies in a split; a sample that lies in none was quarantined, which is
-        known once its shard lies in all of them."""
-        splits = {split: self.datasets[f"assemble-{split}"].shards for split in SPLITS}
-        found = dict.fromkeys((*FATES.values(), "quarantined"), 0)
-        for split, done in splits.items():
-            found[FATES[split]] += sum(one.samples["ok"] for one in done.values())
-        train, *others = splits.values()
-        for shard in [shard for shard in train if all(shard in other for other in others)]:
-            taken = sum(done[shard].samples["ok"] for done in splits.values())
-            found["quarantined"] += len(self.config.keys(shard)) - taken
-        return found
+    def _fates(self) -> dict[Fate, int]:
+        """Of the samples whose shard lies in all splits."""
+        splits = {name: self.datasets[name].shards for name in DOORS}
+        settled = set.intersection(*map(set, splits.values()))
+        planned = sum(len(self.config.keys(shard)) for shard in settled)
+        found = counted(planned, {name: sum(done[shard].samples["ok"] for shard in settled)
+                                  for name, done in splits.items()})  # fmt: skip
+        return {fate: found[fate] for fate in FATES if fate != "undecided"}

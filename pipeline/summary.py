@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pipeline import runs
 from pipeline.audit import Audit
 from pipeline.config import Config
+from pipeline.fates import FATES
 from pipeline.shards import RunFolder
 
 #: Stages that answer for one turn: what they decline costs a turn, not the sample.
@@ -85,10 +86,9 @@ def closing(found: Audit, config: Config, run: RunFolder, computed: int, seconds
 
 
 def _kept(found: Audit, config: Config) -> str:
-    train, val, filtered = (
-        found.stages[f"assemble-{split}"].out for split in ("train", "val", "filtered")
-    )
-    quarantined = config.samples - train - val - filtered
-    return (f"Of {config.samples:,} planned samples {train + val:,} were kept ({train:,} to train "
-            f"with, {val:,} to validate), {filtered:,} filtered, {quarantined:,} quarantined."
-            )  # fmt: skip
+    train, val = (found.stages[f"assemble-{split}"].out for split in ("train", "val"))
+    said = (f"Of {config.samples:,} planned samples {found.samples['kept']:,} were kept "
+            f"({train:,} to train with, {val:,} to validate)")  # fmt: skip
+    rest = [f"{found.samples[fate]:,} {fate}" for fate in FATES[1:]
+            if fate != "undecided" or found.samples[fate]]  # fmt: skip
+    return ", ".join([said, *rest]) + "."

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from pipeline.cost import Cost
-from pipeline.cost_read import Fate
+from pipeline.fates import Fate
 from pipeline.units import duration
 from training.report_cost import shown
 from training.report_plots import COLOURS, LINE, MAIN, SECOND, Plot, bars, draw, plain

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pipeline.cost import Cost, reckon
 from pipeline.cost_lines import Held, Line
-from pipeline.cost_read import FATES, Fate
 from pipeline.cost_said import DASH, KILLED, SHARED, each, share
+from pipeline.fates import FATES, Fate
 from pipeline.units import duration, money
 from training.report_data import Library
 from training.report_tables import Cell, Column, Table

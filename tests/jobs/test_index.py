@@ -23,7 +23,7 @@ NONE = {"train": 0, "val": 0, "filtered": 20}
 
 
 def audited(missing: tuple[str, ...] = (), faults: tuple[str, ...] = (), **reasons: int) -> Audit:
-    return Audit(run="run", profile="p", digest="", missing=missing, faults=faults,
+    return Audit(run="run", profile="p", digest="", samples={}, missing=missing, faults=faults,
                  stages={"score": Counts(reasons=reasons)})  # fmt: skip
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pipeline import cli, cost, cost_text, reading
 from pipeline.cost import Cost, Line, makes_samples, reckon
-from pipeline.cost_read import FATES
 from pipeline.dag import dag
 from pipeline.errors import CorruptData, guard
+from pipeline.fates import FATES
 from pipeline.shards import RunFolder
 from tests.pipeline.cost_run import KEYS, assembled, begun, commit
 

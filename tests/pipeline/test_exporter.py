@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pipeline import audit, disk, metrics
+from pipeline import audit, cost, disk, metrics
 from pipeline.batches import members
 from pipeline.config import Config
 from pipeline.dag import dag
 from pipeline.documents import Source
 from pipeline.exporter_runs import SERVED, Runs
+from pipeline.fates import FATES
 from pipeline.local import tasks
 from pipeline.manifest import Manifest
 from pipeline.records import Sourced
@@ -119,17 +120,25 @@ def test_a_stage_on_gpus_holds_one_for_each_process(run: RunFolder, standin: Con
 
 
 def test_a_fate_is_settled_when_all_splits_of_the_shard_stand(whole: Path) -> None:
-    config, audited = read_run(whole), audit.audit(whole)
-    out = {split: audited.stages[f"assemble-{split}"].out for split in ("train", "val", "filtered")}
-    kept, filtered = out["train"] + out["val"], out["filtered"]
-    want = {("kept",): kept, ("filtered",): filtered,
-            ("quarantined",): config.samples - kept - filtered}  # fmt: skip
-    assert exposition.of(whole).by(metrics.RUN_FINISHED, "fate") == want and filtered > 0
-    gone = RunFolder(whole).manifest("assemble-val", 0)
+    """And whoever tells of it tells the same."""
+
+    def told() -> dict[str, float]:
+        found = exposition.of(whole).by(metrics.RUN_FINISHED, "fate")
+        audited = audit.audit(whole).samples
+        assert audited == cost.reckon(RunFolder(whole), config).samples
+        settled = {fate: audited[fate] for fate in FATES if fate != "undecided"}
+        assert {fate: found[fate,] for fate in settled} == settled and len(found) == len(settled)
+        return {**settled, "undecided": audited["undecided"]}
+
+    config, stages = read_run(whole), audit.audit(whole).stages
+    before = told()
+    assert before["kept"] == sum(stages[f"assemble-{split}"].out for split in ("train", "val"))
+    assert before["filtered"] == stages["assemble-filtered"].out > 0 == before["undecided"]
+    assert sum(before.values()) == config.samples
     RunFolder(whole).manifest_path("assemble-val", 0).unlink()
-    found = exposition.of(whole).by(metrics.RUN_FINISHED, "fate")
-    assert found["kept",] == kept - gone.counts()["out"]
-    assert found["quarantined",] <= want["quarantined",]
+    after = told()
+    assert after["undecided"] == len(config.keys(0)) and after["kept"] < before["kept"]
+    assert sum(after.values()) == config.samples
 
 
 def test_scores_are_the_figures_of_committed_evaluations(whole: Path) -> None:

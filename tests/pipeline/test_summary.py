@@ -9,6 +9,7 @@ import pytest
 from pipeline import summary
 from pipeline.audit import Audit, Counts
 from pipeline.config import Config
+from pipeline.fates import Fate
 from pipeline.shards import RunFolder
 
 
@@ -18,7 +19,10 @@ def audited(train: int, val: int, filtered: int, **reasons: dict[str, int]) -> A
     }
     kept: dict[str, Any] = {"train": train, "val": val, "filtered": filtered}
     stages |= {f"assemble-{split}": Counts(out=n) for split, n in kept.items()}
-    return Audit(run="r", profile="p", digest="d" * 64, missing=(), faults=(), stages=stages)
+    samples: dict[Fate, int] = {"kept": train + val, "filtered": filtered, "undecided": 0,
+                                "quarantined": 24 - train - val - filtered}  # fmt: skip
+    return Audit(run="r", profile="p", digest="d" * 64, samples=samples, missing=(), faults=(),
+                 stages=stages)  # fmt: skip
 
 
 def said(found: Audit, config: Config, path: Path) -> str:
