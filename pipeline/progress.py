@@ -29,8 +29,7 @@ SHOWN, DETAIL = 20, 200
 
 def begun(context: Context) -> None:
     """The first event of a process: which shards, made how, and where they will lie."""
-    shards, name = context.shards, context.stage.name
-    done = sum(context.run.committed(name, shard) for shard in shards)
+    shards, done = context.shards, context.already
     ends: dict[str, Any] = {"first": shards[0], "last": shards[-1]} if shards else {}
     which = "shards {first:05d}-{last:05d}" if len(shards) > 1 else "shard {first:05d}"
     already = [", {already} of {shards} committed already"] if done else []
@@ -39,7 +38,7 @@ def begun(context: Context) -> None:
     events.say(
         "stage-started", f"started: {''.join(said)}, into {{folder}}",
         shards=len(shards), already=done, **ends, **facts,
-        folder=str(context.run.datasets / name),
+        folder=str(context.run.datasets / context.stage.name),
     )  # fmt: skip
 
 
@@ -108,7 +107,7 @@ class Progress:
 
     def __init__(self, context: Context) -> None:
         self.context, self.shards = context, len(context.shards)
-        self._left = sum(not context.run.committed(context.stage.name, i) for i in context.shards)
+        self._left = self.shards - context.already
         self._done_shards = self._started = self._committed = 0
         self._counts: Counter[str] = Counter()
         self._shard = self._samples = self._in_shard = self._seen = self._worked = 0

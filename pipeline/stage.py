@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
@@ -118,6 +119,11 @@ class Context:
     @property
     def shards(self) -> range:
         return self.stage.shards(self.config, self.partition)
+
+    @cached_property
+    def already(self) -> int:
+        """How many of its shards are committed when this is first asked, as it begins."""
+        return sum(self.run.committed(self.stage.name, shard) for shard in self.shards)
 
     @property
     def labels(self) -> tuple[str, str, str, str]:

@@ -63,6 +63,21 @@ def test_what_was_committed_before_is_not_counted_as_done(
     assert first["folder"] == last["folder"] == str(tmp_path / "r1" / "shards" / "ingest")
 
 
+def test_what_is_committed_is_asked_once_to_tell_of_it_and_once_to_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = RunFolder.committed
+
+    def committed(run: RunFolder, dataset: str, shard: int) -> bool:
+        asked.append(shard)
+        return real(run, dataset, shard)
+
+    monkeypatch.setattr(RunFolder, "committed", committed)
+    ingest(tmp_path, "human", capsys)
+    assert asked == [0, 0]
+
+
 def test_to_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = [json.loads(line) for line in ingest(tmp_path, "json", capsys)]
     names = ["stage-started", "photographs-read", "shard-committed"]
