@@ -21,8 +21,9 @@ MODEL = "RUN:TRIAL, as in runs/demo:deeplabv3plus-binary, or a safetensors file 
 ELSEWHERE = {"models": "jobs.models", "predict": "training.predict", "export": "training.export",
              "browse": "training.browse"}  # fmt: skip
 #: And those of this package whose module has a `main(args)` of their own.
-HERE = {"doctor": "pipeline.doctor", "exporter": "pipeline.exporter", "cost": "pipeline.cost",
-        "plan": "pipeline.plan", "verify": "pipeline.verify", "repair": "pipeline.repair",
+HERE = {"audit": "pipeline.audit_said", "doctor": "pipeline.doctor",
+        "exporter": "pipeline.exporter", "cost": "pipeline.cost", "plan": "pipeline.plan",
+        "verify": "pipeline.verify", "repair": "pipeline.repair",
         "gc": "pipeline.gc"}  # fmt: skip
 
 
@@ -155,8 +156,8 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     if args.command in cluster.NAMES:
         return cluster.main(args)
-    does = {"show": _show, "audit": _audit, "run": _run, "render": _render,
-            "lint": _lint, "import": _import, "report": _report}  # fmt: skip
+    does = {"show": _show, "run": _run, "render": _render, "lint": _lint, "import": _import,
+            "report": _report}  # fmt: skip
     if module := (HERE | ELSEWHERE).get(args.command):
         # found by name, as every stage is
         code: int = import_module(module).main(args)
@@ -171,14 +172,6 @@ def _show(args: argparse.Namespace) -> int:
     stages = dag.checked(chosen)
     print(draw.as_mermaid(stages) if args.mermaid else draw.as_text(stages, chosen))
     return 0
-
-
-def _audit(args: argparse.Namespace) -> int:
-    from pipeline import audit, summary
-
-    found = audit.audit(args.run, verify=True)
-    print(found.model_dump_json(indent=2) if args.json else summary.as_text(found))
-    return found.exit_code
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -13,17 +13,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from pipeline import events, publish
-from pipeline.audit import Audit, audit
+from pipeline.audit import audit
+from pipeline.audit_said import tell
 from pipeline.errors import guard
-from pipeline.events import Numbers, Span
+from pipeline.events import Span
 from pipeline.shards import RunFolder
 from pipeline.stage import Parser, read_run
-
-#: Missing shards that are told one by one.
-SHOWN = 10
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +30,7 @@ def main(argv: list[str]) -> int:
     events.speak_for({"run": args.run.resolve().name, "stage": name}, config.local.logs)
     if args.summary:
         events.say("stage-started", "started: counts what is committed in {folder}", folder=folder)
-        _summary(audit(args.run))
+        tell(audit(args.run), time.monotonic() - started)
         return 0
     events.say("stage-started", "started: gives the datasets, models and report in {folder} their "
                "plain names", folder=folder)  # fmt: skip
@@ -42,32 +39,6 @@ def main(argv: list[str]) -> int:
                "place, {seconds:span}, in {folder}",
                seconds=Span(round(time.monotonic() - started, 3)), folder=folder)  # fmt: skip
     return 0
-
-
-def _summary(found: Audit) -> None:
-    """An event for each stage that has begun, for each fault and for the first of what is missing;
-    last the verdict."""
-    for name, row in found.stages.items():
-        if not row.shards:
-            continue
-        declined = Numbers(row.reasons)
-        counts: dict[str, Any] = {"in": row.taken, "out": row.out, "filtered": row.filtered,
-                                  "quarantined": row.quarantined}  # fmt: skip
-        events.say(
-            "stage-counted", "{counted}: {shards} shards, {in} in, {out} out, "
-            "{seconds:span} of work" + (", declined: {reasons}" if declined else ""),
-            counted=name, shards=row.shards, seconds=Span(row.seconds), reasons=declined, **counts,
-        )  # fmt: skip
-    for fault in found.faults:
-        events.say("fault", "FAULT {fault}: see `palimpsest audit`", level="warning", fault=fault)
-    for missing in found.missing[:SHOWN]:
-        events.say("missing", "{missing}", missing=missing)
-    verdict = "faults" if found.faults else "incomplete" if found.missing else "complete"
-    events.say(
-        "stage-finished", "finished: audit: {verdict}, {missing} shards missing"
-        + (", dataset digest {digest}" if found.digest else ""), verdict=verdict,
-        missing=len(found.missing), faults=len(found.faults), digest=found.digest,
-    )  # fmt: skip
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

@@ -105,7 +105,8 @@ def test_the_summary_is_no_verdict(run: RunFolder, capsys: pytest.CaptureFixture
     assert guard(finish.main, [f"--run={run.path}", "--summary"]) == OK
     said = capsys.readouterr().out
     assert " summary ingest shard 00000 is not committed" in said
-    assert re.search(r" summary finished: audit: incomplete, \d+ shards missing$", said.strip())
+    assert re.search(r" summary finished: audit: incomplete, of 24 planned samples 0 kept, .*; "
+                     r"\d+ shards missing, 0 faults, ", said.splitlines()[-1])  # fmt: skip
 
 
 def test_the_summary_counts_what_is_committed(
