@@ -1,5 +1,8 @@
 """Which processes of a run are alive."""
 
+import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,4 +17,16 @@ def living(session: int) -> list[int]:
             continue
         if int(its) == session and state != "Z":
             found.append(int(stat.parent.name))
+    return found
+
+
+def stages(pids: Iterable[int]) -> set[str]:
+    """The stages that processes of a run are at work for: each one's output goes to its log, which
+    bears the name of its stage and partition."""
+    found = set()
+    for pid in pids:
+        with suppress(OSError):  # it has ended
+            log = Path(os.readlink(f"/proc/{pid}/fd/1"))
+            if log.parent.name == "logs":
+                found.add(log.stem.rpartition("-")[0])
     return found

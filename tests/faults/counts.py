@@ -24,6 +24,7 @@ COUNTS = {
     "flips": Count(2_000, 10_000),
     "conservation": Count(500, 5_000),
     "sigterms": Count(30, 200),
+    "zombies": Count(20, 50),
     "simulation": Count(100, 20_000),
     "images": Count(2_000, 20_000),
     "tars": Count(2_000, 20_000),
