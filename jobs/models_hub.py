@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import glob
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.arrivals import Arrivals
 from jobs.models_files import wanted
 from pipeline import events, store
 from pipeline.argo_pod import HUB_TOKEN
@@ -23,6 +25,9 @@ from pipeline.store import Entry, Lock
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
+
+#: Files of one repository that are fetched at the same time.
+FILES = 8
 
 
 def download(repo: str, folder: Path, files: Sequence[str] = ()) -> None:
@@ -68,7 +73,7 @@ def _download(
     """What the hub says of a revision, that of `pinned` or the newest; the names of the files that
     were fetched, of a lock exactly its own; and the folder that has them. It bears the revision's
     name, so that a later one never mixes with what is left of it."""
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi
 
     commit = pinned.commit or None if pinned else None
     info = HfApi().model_info(repo, revision=commit, files_metadata=True, token=token())
@@ -76,15 +81,37 @@ def _download(
     names = {one.rfilename: one.size or 0 for one in info.siblings or ()}
     exactly = [glob.escape(name) for name in pinned.files] if pinned else files
     mine = wanted(repo, names, exactly)
-    total = sum(names[name] for name in mine)
-    events.say("download", "fetches {repo} at {commit}: {files} files, {gigabytes:.2f} GB",
+    arrivals = Arrivals(partial, {name: names[name] for name in mine})
+    total, there = sum(names[name] for name in mine), len(arrivals.there)
+    events.say("download", "fetches {repo} at {commit}: {files} files, {gigabytes:.2f} GB"
+               + (", {there} of them are there already" if there else ""),
                repo=repo, commit=(info.sha or "")[:12], files=len(mine),
-               gigabytes=round(total / 1e9, 3))  # fmt: skip
-    snapshot_download(
-        repo, revision=info.sha, local_dir=partial, token=token(),
-        allow_patterns=[glob.escape(name) for name in mine],
-    )  # fmt: skip
+               gigabytes=round(total / 1e9, 3), there=there)  # fmt: skip
+    with arrivals:
+        _fetch(repo, info.sha or "", partial, mine, arrivals.begins)
     return info, mine, partial
+
+
+def _fetch(
+    repo: str, revision: str, folder: Path, names: Sequence[str], begins: Callable[[str], None]
+) -> None:
+    """Several files at a time; after an error none that is not begun."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()  # there is one for all files together
+
+    def one(name: str) -> None:
+        begins(name)
+        hf_hub_download(repo, name, revision=revision, local_dir=folder, token=token())
+
+    with ThreadPoolExecutor(max_workers=FILES, thread_name_prefix="fetch") as pool:
+        try:
+            for ended in as_completed([pool.submit(one, name) for name in names]):
+                ended.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _whole(info: ModelInfo, mine: Sequence[str], partial: Path) -> dict[str, Entry]:

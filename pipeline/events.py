@@ -14,7 +14,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from pipeline.units import duration
+from pipeline.units import duration, size
 
 if TYPE_CHECKING:
     from pipeline.stage import Context
@@ -31,6 +31,13 @@ class Span(float):
 
     def __format__(self, how: str) -> str:
         return duration(self) if how == "span" else super().__format__(how)
+
+
+class Size(int):
+    """Bytes, a number to programs; `{bytes:size}` reads `1.2 MB`."""
+
+    def __format__(self, how: str) -> str:
+        return size(self) if how == "size" else super().__format__(how)
 
 
 class Numbers(dict[str, int]):

@@ -39,7 +39,7 @@ def count_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def bar(total: int, least: int = 0) -> Iterator[Callable[[int], None]]:
+def bar(total: int, least: int = 0, what: str = "reading") -> Iterator[Callable[[int], None]]:
     """Yields a function to be told how many of `total` bytes were read; draws in a terminal only
     (stderr), and only for more than `least` bytes."""
     if total <= least or not sys.stderr.isatty():
@@ -47,7 +47,7 @@ def bar(total: int, least: int = 0) -> Iterator[Callable[[int], None]]:
         return
     from rich.progress import DownloadColumn  # not for `--help`, nor for small runs
 
-    with _drawn("reading", DownloadColumn(), total) as told:
+    with _drawn(what, DownloadColumn(), total) as told:
         yield told
 
 

@@ -1,4 +1,4 @@
-"""How figures are said to people: spans of time, shares, money."""
+"""How figures are said to people: spans of time, sizes, money."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes: 340 B, 1.2 MB, 23.80 GB."""
+    for unit, least, digits in (("GB", 1e9, 2), ("MB", 1e6, 1), ("kB", 1e3, 1)):
+        if count >= least:
+            return f"{count / least:,.{digits}f} {unit}"
+    return f"{count:.0f} B"
 
 
 def money(amount: float) -> str:

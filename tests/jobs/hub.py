@@ -6,20 +6,26 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+#: What the hub's client writes at once.
+PART = 10 << 20
+
 
 @dataclass
 class Hub:
     """`revisions` are files by commit, the last one newest; `asked` what was requested. Where
-    `damaged`, the hub sends other bytes than it promised."""
+    `damaged`, the hub sends other bytes than it promised; after each `PART` of a body it waits for
+    `pause` seconds."""
 
     repo: str
     revisions: dict[str, dict[str, bytes]]
     damaged: bool = False
+    pause: float = 0.0
     asked: list[str] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
     url: str = ""
@@ -70,8 +76,9 @@ class Hub:
                 for key, value in {**headers, "Content-Length": str(len(body))}.items():
                     self.send_header(key, value)
                 self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
+                for start in range(0, len(body) if self.command == "GET" else 0, PART):
+                    self.wfile.write(body[start : start + PART])
+                    time.sleep(hub.pause)
 
             do_HEAD = do_GET
 

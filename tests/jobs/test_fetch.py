@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +38,36 @@ def mounted(tmp_path: Path) -> Path:
 
 
 class Hub:
-    """Stands for the hub: writes what would be downloaded, or raises `error`."""
+    """Stands for the hub: writes what would be downloaded, or raises `error`. `asked` is once a
+    repository, `files` in the order of their names."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.lock = threading.Lock()
         self.overtaken = ""
         self.files = ["model_index.json", "unet/model.safetensors"]
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", self.download)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", self.download)
         monkeypatch.setattr(huggingface_hub.HfApi, "model_info", self.info)
 
     def info(self, repo: str, **how: Any) -> ModelInfo:
         siblings = [{"rfilename": name} for name in (*self.files, "run.py")]
         return ModelInfo(id=repo, sha=COMMIT, siblings=siblings)
 
-    def download(self, repo: str, local_dir: Path, **how: Any) -> None:
-        self.asked.append({"repo": repo, **how})
-        for name in how["allow_patterns"]:
-            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
-            (local_dir / name).write_text("{}")
+    def download(self, repo: str, name: str, local_dir: Path, **how: Any) -> None:
+        with self.lock:
+            self._download(repo, name, local_dir, **how)
+
+    def _download(self, repo: str, name: str, local_dir: Path, **how: Any) -> None:
+        if not self.asked or self.asked[-1]["repo"] != repo or self.error:
+            self.asked.append({"repo": repo, "files": [], **how})
+        files = self.asked[-1]["files"]
+        files[:] = sorted([*files, name])
+        (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (local_dir / name).write_text("{}")
         if self.error:
             raise self.error
-        if self.overtaken:  # by another pod, which fetched this commit
+        if self.overtaken and files == sorted(self.files):  # by another pod, which fetched this
             folder = local_dir.with_name(repo.split("/")[1])
             lock = store.Lock(repo=repo, commit=self.overtaken, files=store.survey(local_dir).files)
             store.write(folder, lock)
@@ -84,7 +93,7 @@ def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> N
     (asked,) = hub.asked
     assert asked["repo"] == card("editors", "sdxl").repos[0] and asked["token"] is None
     assert asked["revision"] == COMMIT
-    assert asked["allow_patterns"] == hub.files, "no code and no pickles"
+    assert asked["files"] == hub.files, "no code and no pickles"
 
 
 def test_the_token_is_read_from_its_file(
@@ -191,7 +200,7 @@ def test_a_detectors_encoder_is_fetched_and_never_tiny(
     where = ["--config", str(mounted)]
     assert guard(fetch.main, ["--detector", "cnnspot", *where]) == OK
     (asked,) = hub.asked
-    assert (asked["repo"], asked["allow_patterns"]) == ("timm/resnet18.tv_in1k", hub.files)
+    assert (asked["repo"], asked["files"]) == ("timm/resnet18.tv_in1k", hub.files)
     (folder,) = encoder("cnnspot", config.read(mounted).detectors["cnnspot"]).folders(
         mounted.parent / "models"
     )

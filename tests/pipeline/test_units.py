@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.units import duration, money
+from pipeline.units import duration, money, size
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,15 @@ from pipeline.units import duration, money
 )  # fmt: skip
 def test_a_span_of_time(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    "count, said",
+    [(0, "0 B"), (999, "999 B"), (1234, "1.2 kB"), (5_135_149_760, "5.14 GB"), (2.5e6, "2.5 MB"),
+     (1.2e12, "1,200.00 GB")],
+)  # fmt: skip
+def test_a_number_of_bytes(count: float, said: str) -> None:
+    assert size(count) == said
 
 
 @pytest.mark.parametrize(
