@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from pipeline import doctor_models
 from pipeline.doctor_disk import case, clock, first_wins, others, renames, space, writable
 from pipeline.documents import Doc
 from pipeline.errors import OK, PERMANENT, TRANSIENT, PermanentError, TransientError, explain
@@ -78,9 +79,9 @@ def checks(args: argparse.Namespace) -> Iterator[tuple[str, Check]]:
             yield f"{data}: {name}", partial(check, here)
     yield f"{data}: free space", partial(space, data)
     if args.models:
-        yield f"{args.models}: readable", partial(readable, args.models)
+        yield f"{args.models}: readable", partial(doctor_models.readable, args.models)
     if args.profile:
-        yield from _families(args.profile, args.models)
+        yield from doctor_models.checks(args.profile, args.models)
     if args.gpu:
         yield "GPU", gpu
     port = args.port or (PORT if given else 0)
@@ -107,41 +108,6 @@ def _scratch(data: Path) -> Iterator[Path]:
         yield here
     finally:
         shutil.rmtree(here, ignore_errors=True)
-
-
-def readable(models: Path) -> str:
-    try:
-        count = sum(1 for path in models.iterdir() if not path.name.startswith("."))
-    except FileNotFoundError:
-        raise PermanentError(
-            f"there is no folder {models}: mount the models' claim there"
-        ) from None
-    return f"{count} entries" if count else "empty: the fetch steps of a run fill it"
-
-
-def _families(profile: str, models: Path | None) -> Iterator[tuple[str, Check]]:
-    from pipeline import config
-
-    chosen = config.load(profile)
-    root = models or Path(chosen.editing.folder).expanduser()
-    for family in chosen.families:
-        yield f"models of {family}", partial(family_present, family, root, chosen.editing.weights)
-
-
-def family_present(family: str, root: Path, weights: str) -> str:
-    from pipeline.cards import card
-
-    facts = card("editors", family)
-    if weights == "tiny" or not facts.repos:
-        return "made when they are needed"
-    for repo, folder in zip(facts.repos, facts.folders(root), strict=True):
-        if not any(folder.glob("*")):
-            raise PermanentError(f"{repo} is not in {folder}: let a run fetch it, or download it "
-                                 "there")  # fmt: skip
-        for path in folder.rglob("*"):
-            if path.is_file() and not os.access(path, os.R_OK):
-                raise PermanentError(f"uid {os.geteuid()} may not read {path}: make it readable")
-    return f"{len(facts.repos)} of {len(facts.repos)} repositories"
 
 
 def gpu() -> str:

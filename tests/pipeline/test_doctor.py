@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import disk, doctor, doctor_disk, errors
+from pipeline import cards, config, disk, doctor, doctor_disk, errors
 
 NO_ONE = 65534
 
@@ -129,6 +129,60 @@ def test_models_of_a_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "FAIL  port 1048576: metrics cannot be served here" in out
     assert run(data=tmp_path, models=tmp_path, profile="demo", port=0) in (0, 78)
     assert "ok    models of sdxl: made when they are needed" in capsys.readouterr().out
+
+
+PROFILE = """
+profile: mine
+families: {sdxl: 1, heal: 2}
+vlm: qwen25vl
+segmenter: grounded_sam
+replays: {sdxl_lora: sdxl}
+editing: {weights: local}
+detectors: {segformer: {tasks: [image]}, deeplabv3plus: {pretrained: false}}
+"""
+
+
+@pytest.mark.parametrize("missing", [None, "sdxl_lora", "qwen25vl", "grounded_sam", "segformer"])
+def test_all_models_of_a_config_are_looked_for(
+    missing: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that paint, look, cut out, paint again, and what detectors begin with."""
+    (tmp_path / "mine.yaml").write_text(PROFILE)
+    used = list(cards.used(config.load(str(tmp_path / "mine.yaml"))))
+    assert [name for _, name, _ in used] == [
+        "sdxl", "sdxl_lora", "qwen25vl", "grounded_sam", "segformer"]  # fmt: skip
+    gone = [facts.folders(tmp_path)[-1] for _, name, facts in used if name == missing]
+    for folder in {one for _, _, facts in used for one in facts.folders(tmp_path)} - {*gone}:
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"weights")
+    code = run(data=tmp_path, models=tmp_path, profile=str(tmp_path / "mine.yaml"), json=True)
+    found = doctor.Diagnosis.model_validate_json(capsys.readouterr().out)
+    said = {one.name.removeprefix("models of "): one for one in found.checks
+            if one.name.startswith("models of ")}  # fmt: skip
+    assert list(said) == [name for _, name, _ in used]
+    assert [name for name, one in said.items() if one.exit_code] == ([missing] if missing else [])
+    if missing:
+        assert code == found.exit_code == 78 and f"is not in {gone[0]}: " in said[missing].said
+
+
+def test_tiny_weights_are_made_but_encoders_are_never_tiny(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text(PROFILE.replace("local", "tiny"))
+    run(data=tmp_path, models=tmp_path, profile=str(tmp_path / "mine.yaml"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if " models of " in line]
+    *made, encoder = lines
+    assert len(made) == 4 and all(line.endswith(": made when they are needed") for line in made)
+    assert encoder.startswith("FAIL  models of segformer: ")
+
+
+def test_a_profile_that_cannot_be_used_is_one_failed_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(data=tmp_path, profile="dmeo", port=1 << 20, json=True) == 78
+    found = doctor.Diagnosis.model_validate_json(capsys.readouterr().out)
+    (said,) = [one for one in found.checks if one.name == "profile dmeo"]
+    assert said.exit_code == 78 and said.said.startswith("no profile 'dmeo': give one of ")
 
 
 def smi(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
