@@ -96,13 +96,17 @@ class Journal:
         self, keys: Sequence[str], records: Mapping[str, tuple[Member, ...]],
         rejected: Sequence[Rejected], seconds: float,
     ) -> None:  # fmt: skip
-        if self._file is None:
-            self._file = disk.system.create(self._path)
-            disk.write(self._file, f"{self._facts}\n".encode())
         batch = Batch(keys=tuple(keys), records=dict(records), rejected=tuple(rejected),
                       seconds=seconds)  # fmt: skip
         line = batch.model_dump_json().encode()
-        disk.write(self._file, _check(line), b" ", line, b"\n")
+        try:
+            if self._file is None:
+                self._file = disk.system.create(self._path)
+                disk.write(self._file, f"{self._facts}\n".encode())
+            disk.write(self._file, _check(line), b" ", line, b"\n")
+        except OSError as error:
+            error.filename = error.filename or str(self._path)
+            raise
         self.batches += 1
 
     def close(self) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from pipeline import disk, gc, runs
-from pipeline.errors import OK, TRANSIENT, guard
+from pipeline.errors import OK, TRANSIENT
 from pipeline.loop import work
 from pipeline.shards import RunFolder
 from tests.faults import mini
 from tests.faults.calls import Calls
 from tests.faults.counts import SEED, count, limit, seed
 from tests.faults.faulty import FaultyDisk, installed
+from tests.faults.forks import forked, waited
 
 pytestmark = pytest.mark.slow
 #: Who falls asleep, in the midst of one shard of three batches.
@@ -37,24 +38,6 @@ class SleepyDisk(Calls):
         if number == self.at:
             os.kill(os.getpid(), signal.SIGSTOP)
         return self._real(name, *args)
-
-
-def forked(main: Callable[[], int]) -> int:
-    """The id of a process of ours that ends with the code of `main`."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            code = guard(lambda argv: main(), [])
-        finally:
-            os._exit(code)
-    return pid
-
-
-def waited(pid: int) -> int:
-    """What becomes of a process next: its exit code, or -SIGSTOP."""
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    return -os.WSTOPSIG(status) if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
 
 
 def half(run: RunFolder, salt: str) -> int:
