@@ -15,21 +15,6 @@ from pipeline.stage import Stage
 H100 = devices.find("H100")
 
 
-@pytest.fixture(scope="module")
-def paper() -> Config:
-    return config.load("paper")
-
-
-@pytest.fixture(scope="module")
-def stages(paper: Config) -> tuple[Stage, ...]:
-    return dag.checked(paper)
-
-
-@pytest.fixture(scope="module")
-def works(paper: Config, stages: tuple[Stage, ...]) -> list[Work]:
-    return estimate.works(stages, paper, H100)
-
-
 def pflop(works: list[Work], module: str) -> float:
     """PFLOP of all stages of a module, by the seconds that they take."""
     speed = H100.half * devices.UTILISATION / 1000

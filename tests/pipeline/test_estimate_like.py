@@ -17,11 +17,6 @@ H100 = devices.find("H100")
 
 
 @pytest.fixture(scope="module")
-def paper() -> Config:
-    return config.load("paper")
-
-
-@pytest.fixture(scope="module")
 def pilot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("pilot") / "run"
     chosen = config.load(str(ROOT / "tests" / "data" / "standin.yaml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, config, devices, plan, plan_text
+from pipeline import cli, devices, plan, plan_text
 from pipeline.config import Config, Prices
 from pipeline.errors import ConfigError, InputError
 from pipeline.plan import Plan
@@ -15,16 +15,6 @@ from pipeline.plan import Plan
 ROOT = Path(__file__).parents[2]
 H100 = devices.find("H100")
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def paper() -> Config:
-    return config.load("paper")
-
-
-@pytest.fixture(scope="module")
-def eight(paper: Config) -> Plan:
-    return plan.made(paper, 30_000, 8, H100)
 
 
 def test_the_page_fits_its_width_and_says_what_it_rests_on(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import config, dag, devices, estimate, local, plan, plan_cuts
+from pipeline import dag, devices, estimate, local, plan, plan_cuts
 from pipeline.config import Config
 from pipeline.estimate import Work
 from pipeline.plan import Plan
@@ -18,28 +18,8 @@ H100 = devices.find("H100")
 
 
 @pytest.fixture(scope="module")
-def paper() -> Config:
-    return config.load("paper")
-
-
-@pytest.fixture(scope="module")
-def stages(paper: Config) -> tuple[Stage, ...]:
-    return dag.checked(paper)
-
-
-@pytest.fixture(scope="module")
-def works(paper: Config, stages: tuple[Stage, ...]) -> list[Work]:
-    return estimate.works(stages, paper, H100)
-
-
-@pytest.fixture(scope="module")
 def painting(works: list[Work], stages: tuple[Stage, ...]) -> list[Work]:
     return [work for work in works if work.stage.name in plan.painting(stages)]
-
-
-@pytest.fixture(scope="module")
-def eight(paper: Config) -> Plan:
-    return plan.made(paper, 30_000, 8, H100)
 
 
 @pytest.mark.parametrize("gpus", [8, 64])
