@@ -9,8 +9,9 @@ from pydantic import Field
 
 from pipeline.documents import FILTERED, Doc
 
-#: How a sealed manifest ends: with the digest of all that stands before.
-MARK = b',"check":"'
+#: The last key of a sealed document: the digest of all that stands before.
+CHECK = "check"
+MARK = f',"{CHECK}":"'.encode()
 
 
 class Member(Doc):
@@ -89,12 +90,17 @@ class Manifest(Doc):
 
 def sealed(manifest: Manifest) -> bytes:
     """The bytes of a manifest's file: JSON whose last key is the digest of what stands before."""
-    body = manifest.model_dump_json().encode()[:-1]
+    return seal(manifest.model_dump_json().encode())
+
+
+def seal(document: bytes) -> bytes:
+    """A JSON object, with one more key that is the digest of the others."""
+    body = document[:-1]
     return body + MARK + _digest(body) + b'"}'
 
 
 def unsealed(data: bytes) -> bytes:
-    """The manifest's JSON in a file's bytes; ValueError if a single bit differs."""
+    """The JSON that was sealed, without its digest; ValueError if a single bit differs."""
     body, mark, end = data.rpartition(MARK)
     if not mark or end != _digest(body) + b'"}':
         raise ValueError("it does not match its own digest")

@@ -3,7 +3,9 @@
 Nothing is overwritten and nothing deleted: a damaged shard is moved to `retired/<generation>/`,
 manifest first, and so is uncommitted; its stage makes it anew. On CPUs that gives the same bytes,
 so all that was made from them stands; where it gives others, what was made from the old ones is
-found by its lineage and made again in the next generation.
+found by its lineage and made again in the next generation. Files beside the shards are written anew
+from them. A config.yaml that is not the run's own is left to its owner: to believe it would be to
+make another dataset.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from pipeline import disk, local, runs
 from pipeline.documents import Doc
-from pipeline.errors import OK, PERMANENT
+from pipeline.errors import OK
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
 from pipeline.verify import Damage, Verdict, as_text, verify
@@ -45,8 +47,12 @@ def main(args: argparse.Namespace) -> int:
 
 
 def repair(path: Path, retire_only: bool = False, say: Callable[[str], None] = print) -> Repair:
-    """Raises InputError if `path` is no run, TransientError if another palimpsest works there."""
-    run, config = RunFolder(path), read_run(path)
+    """Raises InputError if `path` is no run, or its config not to be believed, and TransientError
+    if another palimpsest works there."""
+    run = RunFolder(path)
+    if done := runs.mend(run):
+        say(done)
+    config = read_run(path)
     photos = Path(config.photos) if config.photos else None
     until = LAST if run.committed(LAST, 0) or not config.imported else "index"
     retired: dict[str, tuple[str, ...]] = {}
@@ -54,19 +60,20 @@ def repair(path: Path, retire_only: bool = False, say: Callable[[str], None] = p
     for _ in range(ROUNDS):
         found = verify(path)
         say(as_text(found))
-        if not found.damages:
+        if not found.damages and not found.files:
             return _ended(found, retired, found.exit_code and (code or found.exit_code))
-        generation = next_generation(run)
-        with runs.lock(path):
-            retired[generation.name] = retire(run, found.damages, generation)
-        say(f"{len(found.damages)} shards were moved to {generation}")
+        if found.damages:
+            generation = next_generation(run)
+            with runs.lock(path):
+                retired[generation.name] = retire(run, found.damages, generation)
+            say(f"{len(found.damages)} shards were moved to {generation}")
         if retire_only:
             say("submit the workflow of this run again: it makes them anew")
             return _ended(found, retired, OK)
         code = local.run(config, photos, path, until)  # what it still finds, the next round mends
     found = verify(path)
     say(as_text(found))
-    return _ended(found, retired, PERMANENT if found.damages else found.exit_code)
+    return _ended(found, retired, found.exit_code)
 
 
 def next_generation(run: RunFolder) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline import detectors, disk, released, spool
+from pipeline import detectors, disk, identity, released, spool
 from pipeline.config import Config
 from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
+from pipeline.identity import begun as begun
 from pipeline.photographs import SUFFIXES, fingerprint, ignored, is_photograph
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
 
 MINIMUM_FREE = 64 << 20
-#: Bytes of a run.json.
-LARGEST = 16 << 20
 #: What is written aside and then put in place, directly in the run folder.
 FILES = ("config.yaml", "run.json", "report.html", "report.md")
 
@@ -82,30 +80,52 @@ def begin(config: Config, photos: Path | None, out: Path) -> tuple[Config, RunFo
     """Make `out` the folder of this run, or check that it already is. Returns the config with its
     photographs filled in. A run of which nothing is committed yet may still be changed."""
     claim(photos, out)
-    identity = {"config": config.digest(), "photos": ""}
     if config.imported:
-        _apart(archive := released.archive(config), out)
-        identity["imported"] = released.fingerprint(archive)
+        _apart(released.archive(config), out)
     if photos is not None:
         _two_sources(config, photos)
         config = config.model_copy(update={"photos": str(photos.resolve())})
-        identity["photos"] = fingerprint(photos)
     elif config.reals.total or not config.imported:
         raise InputError("reals are taken from photographs: give a folder of them with --photos")
+    known = _identity(config, photos)
     folder = RunFolder(out)
     if any(folder.datasets.glob("*/*.json")):
-        _same(out, identity)
+        _same(out, known)
         detectors.same(config, folder)
     free = os.statvfs(out)
     if free.f_bavail * free.f_frsize < MINIMUM_FREE:
         raise TransientError(
             f"the disk of {out} has less than 64 MiB free: make room, or give another --out"
         )
-    # run.json first: a folder that has it is a run, even if we are killed before the next line
-    left = ignored(photos) if photos is not None else {}
-    disk.replace(out / "run.json", json.dumps(identity | {"ignored": left}).encode())
-    disk.replace(out / "config.yaml", config.to_yaml().encode())
+    identity.write(out, config, known)
     return config, folder
+
+
+def _identity(config: Config, photos: Path | None) -> dict[str, Any]:
+    """What a run is begun with."""
+    found: dict[str, Any] = {"config": config.digest(), "photos": "", "ignored": {}}
+    if config.imported:
+        found["imported"] = released.fingerprint(released.archive(config))
+    if photos is not None:
+        found |= {"photos": fingerprint(photos), "ignored": ignored(photos)}
+    return found
+
+
+def mend(run: RunFolder) -> str:
+    """Write a run.json anew that is damaged or gone, if all that is committed vouches for the
+    config; returns what was done, "" if nothing had to be. Raises InputError if it cannot be."""
+    file, sentence = identity.wrong(run.path)
+    if not file:
+        return ""
+    if file != identity.RUN:
+        raise InputError(sentence)
+    config = read_run(run.path)
+    identity.vouched(run, config)
+    photos = Path(config.photos) if config.photos else None
+    if photos is not None:
+        _photographs(photos)
+    identity.write(run.path, config, _identity(config, photos))
+    return f"{run.path / identity.RUN} was written anew, from the config and the photographs"
 
 
 def _two_sources(config: Config, photos: Path) -> None:
@@ -118,32 +138,17 @@ def _two_sources(config: Config, photos: Path) -> None:
                          "profile")  # fmt: skip
 
 
-def begun(out: Path) -> dict[str, Any]:
-    """What run.json says: `config` and `photos` (digests), `ignored` (files by suffix). Empty if
-    there is none; raises InputError if it is damaged."""
-    path = out / "run.json"
-    try:
-        found = json.loads(disk.read(path, size=LARGEST))  # half of a longer one is no JSON
-    except FileNotFoundError:
-        return {}
-    except (ValueError, RecursionError, IsADirectoryError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is damaged: give another folder with --out")
-    return found
-
-
-def _same(out: Path, identity: dict[str, str]) -> None:
+def _same(out: Path, now: dict[str, Any]) -> None:
     known = begun(out)
-    if known.get("config") != identity["config"]:
+    if known.get("config") != now["config"]:
         name = read_run(out).profile
         raise InputError(f"{out} holds a run of another config (profile {name}, digest "
-                         f"{known.get('config')}, not {identity['config']}): give another folder "
+                         f"{known.get('config')}, not {now['config']}): give another folder "
                          "with --out, or the config it was begun with")  # fmt: skip
-    if known.get("imported") != identity.get("imported"):
+    if known.get("imported") != now.get("imported"):
         raise InputError(f"the archive is not the one that the run in {out} was begun with: give "
                          "another folder with --out")  # fmt: skip
-    if known.get("photos") != identity["photos"]:
+    if known.get("photos") != now["photos"]:
         raise InputError(f"the photographs are not those that the run in {out} was begun with: "
                          "give another folder with --out")  # fmt: skip
 

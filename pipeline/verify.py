@@ -1,8 +1,9 @@
 """`palimpsest verify`: everything of a run that can be wrong, looked at.
 
 The audit counts samples, and reads every tar against its digest. This goes on where it stops: which
-members of a damaged tar are damaged, and whether the pictures keep the rules of pipeline/pixels.py.
-What it names is what `palimpsest repair` makes again.
+members of a damaged tar are damaged, whether the pictures keep the rules of pipeline/pixels.py, and
+whether the files beside the shards are what they were. What it names is what `palimpsest repair`
+makes again. Logs, and what was retired or came second, are nobody's data, and not looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline import audit, disk, pixels, reading
+from pipeline import audit, disk, identity, pixels, publish, reading
 from pipeline.config import Config
 from pipeline.conservation import Fault
 from pipeline.dag import checked
@@ -38,7 +39,8 @@ class Damage(Doc):
 
 
 class Verdict(Doc):
-    """`pictures` are those whose pixels were held against the rules; `missing` is work not done."""
+    """`pictures` are those whose pixels were held against the rules; `files` are sentences on those
+    beside the shards that are not what they were; `missing` is work not done."""
 
     run: str
     digest: str
@@ -47,10 +49,11 @@ class Verdict(Doc):
     pictures: int
     damages: tuple[Damage, ...]
     missing: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        return PERMANENT if self.damages else TRANSIENT if self.missing else OK
+        return PERMANENT if self.damages or self.files else TRANSIENT if self.missing else OK
 
 
 def main(args: argparse.Namespace) -> int:
@@ -61,14 +64,18 @@ def main(args: argparse.Namespace) -> int:
 
 def as_text(found: Verdict) -> str:
     lines = [f"damaged: {what}" for damage in found.damages for what in damage.what]
+    lines += [f"damaged: {what}" for what in found.files]
     lines += [f"missing: {text}" for text in found.missing[:10]]
     if len(found.missing) > 10:
         lines.append(f"missing: ... and {len(found.missing) - 10} more")
     lines.append(f"{found.shards:,} shards of {found.bytes / 1e9:.2f} GB were read, the pixels of "
                  f"{found.pictures:,} pictures looked at")  # fmt: skip
     if found.damages:
-        lines.append(f"verify: {len(found.damages)} shards are damaged: `palimpsest repair "
+        beside = f" and {len(found.files)} other files" if found.files else ""
+        lines.append(f"verify: {len(found.damages)} shards{beside} are damaged: `palimpsest repair "
                      f"{found.run}` makes them again")  # fmt: skip
+    elif found.files:
+        lines.append(f"verify: {len(found.files)} files beside the shards are damaged")
     else:
         whole = f"whole, dataset digest {found.digest}" if found.digest else "whole"
         lines.append("verify: not damaged, but incomplete" if found.missing else f"verify: {whole}")
@@ -76,7 +83,12 @@ def as_text(found: Verdict) -> str:
 
 
 def verify(path: Path) -> Verdict:
-    """Read a run to the last byte. Raises InputError if it is none."""
+    """Read a run to the last byte. Raises InputError if it is none. Of a run that is not known any
+    more for what it was, nothing is read: all of it would seem wrong, and be made anew."""
+    _, strange = identity.wrong(path)
+    if strange:
+        return Verdict(run=str(path), digest="", shards=0, bytes=0, pictures=0, damages=(),
+                       missing=(), files=(strange,))  # fmt: skip
     config, run = read_run(path), RunFolder(path)
     stages = checked(config)
     counted, faults = audit.look(path, verify=True)
@@ -92,7 +104,8 @@ def verify(path: Path) -> Verdict:
                     for (name, shard), what in sorted(found.items()))  # fmt: skip
     return Verdict(run=str(path), digest=counted.digest, bytes=reading.stored(run),
                    shards=sum(row.shards for row in counted.stages.values()),
-                   pictures=pictures, missing=counted.missing, damages=damages)  # fmt: skip
+                   pictures=pictures, missing=counted.missing, damages=damages,
+                   files=tuple(publish.stale(run, config, not counted.missing)))  # fmt: skip
 
 
 def _members(run: RunFolder, dataset: str, shard: int) -> list[str]:

@@ -26,6 +26,7 @@ COUNTS = {
     "sigterms": Count(30, 200),
     "zombies": Count(12, 50),
     "full": Count(1, 10),
+    "rot": Count(300, 3_000),
     "simulation": Count(100, 20_000),
     "images": Count(2_000, 20_000),
     "tars": Count(2_000, 20_000),

@@ -80,6 +80,11 @@ def test_what_was_trained_is_published_as_files(run: RunFolder) -> None:
     before = {path: path.stat().st_mtime_ns for path in Path(run.path, "models").iterdir()}
     publish.models(run, config)
     assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert publish.stale(run, config, finished=True) == []
+    path.write_bytes(path.read_bytes()[:-1])
+    (said,) = publish.stale(run, config, finished=True)
+    assert said.startswith(f"{path} is not what its shard has")
+    assert publish.stale(run, config, finished=False) == []
 
 
 def test_the_whole_dag_of_it_is_sound(run: RunFolder) -> None:
