@@ -77,7 +77,10 @@ def checks(args: argparse.Namespace) -> Iterator[tuple[str, Check]]:
             ("other processes", others), ("names", case), ("clock", clock),
         ):  # fmt: skip
             yield f"{data}: {name}", partial(check, here)
-    yield f"{data}: free space", partial(space, data)
+            if not os.path.isdir(here):  # the first one made it, or has said why it could not
+                break
+    if os.path.isdir(data):
+        yield f"{data}: free space", partial(space, data)
     if args.models:
         yield f"{args.models}: readable", partial(doctor_models.readable, args.models)
     if args.profile:

@@ -34,6 +34,8 @@ def writable(here: Path) -> str:
         raise PermanentError(
             f"there is no folder {here.parent}: make it, or mount the claim there"
         ) from None
+    except NotADirectoryError:
+        raise PermanentError(f"{here.parent} is a file: give a folder with --data") from None
     except PermissionError:
         raise PermanentError(
             f"uid {os.geteuid()} may not write here: give the folder to it, or in a pod set "

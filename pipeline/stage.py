@@ -157,8 +157,10 @@ def read_run(path: Path) -> Config:
     """The config that a run folder was begun with."""
     try:
         return read(path / "config.yaml")
-    except FileNotFoundError:
-        raise InputError(f"{path} is not a run: it has no config.yaml") from None
+    except (FileNotFoundError, NotADirectoryError):
+        what = "it has no config.yaml" if path.is_dir() else "there is no such folder"
+        raise InputError(f"{path} is not a run: {what}: give the folder that `palimpsest run` "
+                         "wrote (runs/PROFILE, or its --out)") from None  # fmt: skip
 
 
 def context(module: str, argv: list[str]) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 
@@ -75,8 +76,9 @@ def closing(found: Audit, config: Config, run: RunFolder, computed: int, seconds
         lines.append(f"  left out  files of other kinds among the photographs: {kinds}")
     lines += [
         *([f"  report    {where / 'report.html'}"] if (where / "report.html").exists() else []),
-        f"  dataset   {where / 'dataset'}   (plain webdataset; digest {found.digest[:16]})",
-        f"  check it  palimpsest audit {run.path}",
+        f"  dataset   {where / 'dataset'}   (plain webdataset"
+        + (f"; digest {found.digest[:16]})" if found.digest else ")"),
+        f"  check it  palimpsest audit {shlex.quote(str(run.path))}",
     ]
     if config.editing.weights == "tiny":
         lines.append("  note      tiny random weights paint noise: the scores test the machinery, "

@@ -77,8 +77,10 @@ def test_audit_of_a_run_not_begun_yet(tmp_path: Path) -> None:
         (("predict", "/nowhere", str(ROOT / "LICENSE")), "/nowhere is no model: give RUN:TRIAL"),
         (("predict", "x.safetensors", "/nowhere"), "no picture and no folder at /nowhere"),
         (("export", "x.safetensors", "--onnx", "x.onnx"), "no file x.safetensors: a model is a"),
-        (("browse", "/nowhere"), "/nowhere is not a run: it has no config.yaml"),
-        (("report", "/nowhere"), "/nowhere is not a run: it has no config.yaml"),
+        (("browse", "/nowhere"), "/nowhere is not a run: there is no such folder: give the folder"),
+        (("report", "/"), "/ is not a run: it has no config.yaml: give the folder that"),
+        (("verify", "/nowhere"), "/nowhere is not a run: there is no such folder: give the folder"),
+        (("gc", str(ROOT / "LICENSE")), "LICENSE is not a run: there is no such folder: give the"),
     ],
 )
 def test_a_wrong_argument_gets_one_sentence(args: tuple[str, ...], says: str) -> None:

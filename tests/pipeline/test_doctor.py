@@ -51,11 +51,31 @@ def test_a_pod(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_claim_that_is_not_mounted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(data=tmp_path / "data", models=tmp_path / "models", port=1) == 78
+    assert run(data=tmp_path / "data", models=tmp_path / "models", port=1 << 20) == 78
     said = capsys.readouterr()
     assert f"FAIL  {tmp_path}/data: writable: there is no folder {tmp_path}/data: make" in said.out
     assert f"there is no folder {tmp_path}/models: mount the models' claim" in said.out
-    assert said.err.startswith("palimpsest: ") and said.err.endswith(" checks failed\n")
+    assert said.err == "palimpsest: 3 of 3 checks failed\n"
+    assert not (tmp_path / "data").exists(), "what is not there is not made"
+
+
+@pytest.mark.parametrize("what", ["a file", "a link to nowhere", "a circle of links"])
+def test_what_is_no_folder_is_one_sentence(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    if what == "a file":
+        data.write_text("no folder")
+    else:
+        data.symlink_to(tmp_path / ("nowhere" if what == "a link to nowhere" else "data"))
+    assert run(data=data, port=1 << 20, json=True) == 78
+    found = doctor.Diagnosis.model_validate_json(capsys.readouterr().out)
+    disk, port = found.checks
+    assert disk.name == f"{data}: writable" and port.name == "port 1048576"
+    assert {"a file": f"{data} is a file: give a folder with --data",
+            "a link to nowhere": f"there is no folder {data}: make it",
+            "a circle of links": "choose a path whose links do not lead in a circle",
+            }[what] in disk.said  # fmt: skip
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become someone else")

@@ -48,6 +48,13 @@ def test_a_turn_that_failed_costs_no_sample(standin: Config, tmp_path: Path) -> 
     assert summary.declined(found) == {} and sum(summary.skipped(found).values()) == 4
 
 
+def test_what_is_to_be_typed_can_be_typed(standin: Config, tmp_path: Path) -> None:
+    text = said(audited(18, 6, 0), standin, tmp_path / "my run")
+    assert f"palimpsest audit '{tmp_path}/my run'" in text and "; digest dddd" in text
+    faulty = audited(18, 6, 0).model_copy(update={"digest": "", "faults": ("one",)})
+    assert "(plain webdataset)" in said(faulty, standin, tmp_path)
+
+
 @pytest.mark.parametrize("ignored, told", [({".txt": 2, "": 1}, True), ({}, False)])
 def test_files_that_were_left_out_are_named(
     standin: Config, tmp_path: Path, ignored: dict[str, int], told: bool
