@@ -102,7 +102,10 @@ def seal(document: bytes) -> bytes:
 def unsealed(data: bytes) -> bytes:
     """The JSON that was sealed, without its digest; ValueError if a single bit differs."""
     body, mark, end = data.rpartition(MARK)
-    if not mark or end != _digest(body) + b'"}':
+    if not mark:
+        raise ValueError("it does not end with its own digest: it was cut short, or is of an older "
+                         "version")  # fmt: skip
+    if end != _digest(body) + b'"}':
         raise ValueError("it does not match its own digest")
     return body + b"}"
 

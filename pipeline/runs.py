@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline import detectors, disk, identity, released, spool
 from pipeline.config import Config
-from pipeline.errors import TRANSIENT_ERRNO, InputError, TransientError
+from pipeline.errors import PERMANENT_ERRNO, TRANSIENT_ERRNO, InputError, TransientError
 from pipeline.identity import begun as begun
 from pipeline.photographs import SUFFIXES, fingerprint, ignored, is_photograph
 from pipeline.shards import RunFolder
@@ -155,8 +155,9 @@ def _same(out: Path, now: dict[str, Any]) -> None:
 
 @contextmanager
 def lock(out: Path) -> Iterator[None]:
-    """One local executor per run folder. It saves work; correctness never rests on it."""
-    with open(out / ".lock", "w") as handle:
+    """One local executor per run folder. It saves work; correctness never rests on it. Raises
+    InputError where nothing can be written."""
+    with _lock_file(out) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -164,6 +165,17 @@ def lock(out: Path) -> Iterator[None]:
                 f"another palimpsest is at work in {out}: wait for it to end"
             ) from None
         yield
+
+
+def _lock_file(out: Path) -> IO[str]:
+    try:
+        return open(out / ".lock", "w")
+    except OSError as error:
+        if error.errno not in PERMANENT_ERRNO:
+            raise
+        raise InputError(f"{out} cannot be written ({error.strerror}): do this as whoever it "
+                         "belongs to, where it can be written, or with a copy of it"
+                         ) from None  # fmt: skip
 
 
 def sweep(run: RunFolder) -> None:
@@ -178,9 +190,10 @@ def sweep(run: RunFolder) -> None:
     for left in [
         *(path for path in run.path.glob(".*.*") if _aside(path)),
         *(path for path in asides if disk.aside_of(path.name) and path.is_file()),
-        *spooled,
     ]:
         disk.system.remove(left)
+    for left in spooled:
+        spool.discard(left)
 
 
 def _aside(path: Path) -> bool:

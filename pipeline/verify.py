@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -73,12 +74,13 @@ def as_text(found: Verdict) -> str:
     if found.damages:
         beside = f" and {len(found.files)} other files" if found.files else ""
         lines.append(f"verify: {len(found.damages)} shards{beside} are damaged: `palimpsest repair "
-                     f"{found.run}` makes them again")  # fmt: skip
+                     f"{shlex.quote(found.run)}` makes them again")  # fmt: skip
     elif found.files:
         lines.append(f"verify: {len(found.files)} files beside the shards are damaged")
     else:
         whole = f"whole, dataset digest {found.digest}" if found.digest else "whole"
-        lines.append("verify: not damaged, but incomplete" if found.missing else f"verify: {whole}")
+        missing = "not damaged, but incomplete: wait while it is at work, else run it again"
+        lines.append(f"verify: {missing if found.missing else whole}")
     return "\n".join(lines)
 
 

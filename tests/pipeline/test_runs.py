@@ -150,6 +150,22 @@ def test_one_executor_at_a_time(run: RunFolder) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EACCES, InputError), (errno.EROFS, InputError), (errno.EIO, OSError)],
+)
+def test_a_run_that_cannot_be_written_says_so(
+    number: int, kind: type[Exception], run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: str) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(runs, "open", refuse, raising=False)
+    says = f"{run.path} cannot be written .*: do this as whoever" if kind is InputError else ".lock"
+    with pytest.raises(kind, match=says), runs.lock(run.path):
+        raise AssertionError
+
+
 HEX = "0123456789abcdef" * 2
 
 

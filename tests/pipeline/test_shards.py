@@ -303,3 +303,12 @@ def test_every_flipped_bit_of_a_manifest_is_noticed(run: RunFolder) -> None:
     for end in range(len(good)):
         with pytest.raises(ValueError, match="its own digest"):
             unsealed(good[:end])
+
+
+def test_a_manifest_of_an_older_version_is_told_from_a_damaged_one(run: RunFolder) -> None:
+    write(run, "edit", {"00000000": {"a.json": b"{}"}})
+    path = run.manifest_path("edit", 0)
+    path.write_bytes(unsealed(path.read_bytes()))
+    with pytest.raises(CorruptData, match=r"does not end with its own digest: .* older version\): "
+                       "delete it, then run"):  # fmt: skip
+        run.manifest("edit", 0)
