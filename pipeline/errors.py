@@ -40,9 +40,9 @@ TRANSIENT_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EF
 #: What a wrong path or wrong rights say, and the way out. Not ENOENT: a file that vanished
 #: half-way is a bug, and what the user may have forgotten is looked for by name.
 PERMANENT_ERRNO = {
-    errno.EACCES: "choose one that you may use",
-    errno.EPERM: "choose one that you may use",
-    errno.EROFS: "choose one that you may use",
+    errno.EACCES: "choose one that you may use, or do this as whoever it belongs to",
+    errno.EPERM: "choose one that you may use, or do this as whoever it belongs to",
+    errno.EROFS: "choose one that can be written",
     errno.ENOTDIR: "choose a path through folders only",
     errno.EISDIR: "choose a path at which there is no folder",
     errno.EEXIST: "choose another path, or move away what is there",
