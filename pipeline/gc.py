@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline import disk, spool
@@ -77,6 +78,9 @@ def sweep(run: RunFolder, delete: bool = False, grace: float = GRACE) -> Sweep:
 
 
 def _unclaimed(run: RunFolder) -> Iterator[tuple[Path, str]]:
+    for folder in (run.staging, run.datasets, *sorted(run.datasets.glob("*"))):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            disk.system.names(folder)  # a folder that we may not look into is no empty one
     for path in sorted(run.staging.glob("*")):
         if spool.useless(run, path):
             yield path, "an attempt that ended"
