@@ -21,6 +21,7 @@ from jobs.models_files import wanted
 from pipeline import events, store
 from pipeline.argo_pod import HUB_TOKEN
 from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
+from pipeline.hidden import keep
 from pipeline.store import Entry, Lock
 
 if TYPE_CHECKING:
@@ -171,4 +172,4 @@ def token() -> str | None:
     """The hub's token from a mounted secret; None leaves it to the hub's client, which knows where
     `hf auth login` keeps it."""
     path = Path(HUB_TOKEN, "token")
-    return path.read_text().strip() if path.is_file() else None
+    return keep(path.read_text().strip()) if path.is_file() else None

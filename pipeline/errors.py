@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from pipeline import events, live
+from pipeline.hidden import hide
 
 OK, BUG, TRANSIENT, SUSPECT, PERMANENT = 0, 1, 75, 76, 78
 INTERRUPTED = 128 + signal.SIGINT
@@ -171,7 +172,7 @@ def guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
 def _last_words(code: int, sentence: str, trace: str) -> None:
     """The sentence, or of a bug the traceback: for people on stderr; where logs are JSON as an
     event, too; and in a pod where Kubernetes looks for its termination message."""
-    sentence = events.clean(sentence)
+    sentence, trace = events.clean(sentence), hide(trace)
     why = {"sentence": sentence} if sentence else {"traceback": trace}
     if events.as_json():
         with suppress(OSError):

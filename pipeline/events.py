@@ -4,7 +4,7 @@
     {"time": "2026-11-21T06:40:03Z", "level": "info", "event": "shard-committed", "run": "r1", ...}
 
 Both say the same facts. Text of models and users reaches a line only escaped and cut (`clean`), so
-no text can forge a second line or steer a terminal.
+no text can forge a second line or steer a terminal; and without secrets (pipeline/hidden.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from pipeline.hidden import hide
 from pipeline.units import duration, size
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class Figures(dict[str, float]):
 
 def clean(text: str, longest: int = LONGEST) -> str:
     """`text` on one line: what is not printable (controls, line and direction marks, lone
-    surrogates) as an escape; of a text that is too long, the last `longest` characters."""
+    surrogates) as an escape, secrets hidden; of a text that is too long, the last `longest`
+    characters."""
+    text = hide(text)
     cut = text if len(text) <= longest else "..." + text[-longest:]
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
