@@ -14,26 +14,36 @@ pair that cannot be used is quarantined with its reason; it costs no other.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from jobs.imported_pairs import Archive, look
-from jobs.photos import Refused
+from jobs.cut import fatal
+from jobs.imported_pairs import look, read
+from jobs.photos import Limits, Refused
 from pipeline import released, runs
+from pipeline.apart import Apart, Ended
 from pipeline.config import Config
 from pipeline.documents import Edit, Region, Sample, Score, Source
 from pipeline.errors import InputError, guard
 from pipeline.loop import work
 from pipeline.records import Assembled, FromSource, Reject, Sourced
+from pipeline.released import Pair
 from pipeline.shards import Row
-from pipeline.stage import Context, Job, context
+from pipeline.stage import Context, Job, Transform, context
 
 if TYPE_CHECKING:
     from pipeline.records import LabelMap, Photo
 
-BATCH, THREADS = 8, 4
+    Files = tuple[bytes, bytes]
+    Look = tuple[Photo, LabelMap, str]
+
+T = TypeVar("T")
+#: Pairs at once, and processes that decode them.
+BATCH, PROCESSES = 8, min(4, os.cpu_count() or 1)
 LICENCE, URL = "Apache-2.0", "https://huggingface.co/datasets/Chaos2629/Diffseg30k"
 UNSCORED = Score(score=-1, reason="imported: nobody asked the judge")
 UNKNOWN = ("imported", "turn-order-unknown", "prompt-unknown", "edit-type-unknown",
@@ -49,7 +59,7 @@ class Importer:
             raise InputError(f"{released.archive(config)} holds {len(self.pairs)} pairs, not the "
                              f"{config.samples} of the config: import it anew with another --out"
                              )  # fmt: skip
-        self.archive = Archive(released.archive(config))
+        self.path = released.archive(config)
 
     def listed(self, keys: Sequence[str]) -> list[Sourced | Reject[Sourced]]:
         """What is known before a pair is opened."""
@@ -64,31 +74,42 @@ class Importer:
                 file=pair.id, licence=LICENCE, url=URL)))  # fmt: skip
         return found
 
-    def take(self, batch: Sequence[FromSource]) -> list[Assembled | Reject[Assembled]]:
-        """Read the pairs one after the other, then decode them on threads."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(self._one, batch, [self._read(item) for item in batch]))
-
-    def _read(self, item: FromSource) -> tuple[bytes, bytes] | Refused:
-        try:
-            return self.archive.read(self.pairs[int(item.key)])
-        except Refused as refused:
-            return refused
+    def take(
+        self, batch: Sequence[FromSource], reader: Apart[[Path, Pair], Files],
+        looker: Apart[[bytes, bytes, Limits, Sequence[int]], Look],
+    ) -> list[Assembled | Reject[Assembled]]:  # fmt: skip
+        """Read the pairs one after the other, then decode them side by side; both apart, so that
+        a pair which ends a process costs no other."""
+        pairs = [self._tried(item, partial(reader, self.path, self.pairs[int(item.key)]))
+                 for item in batch]  # fmt: skip
+        limits, families = Limits.of(self.config.bases), tuple(self.config.families.values())
+        good = (pair for pair in pairs if not isinstance(pair, Reject))
+        looks = looker.each((*pair, limits, families) for pair in good)
+        return [pair if isinstance(pair, Reject) else self._one(item, pair, next(looks))
+                for item, pair in zip(batch, pairs, strict=True)]  # fmt: skip
 
     def _one(
-        self, item: FromSource, read: tuple[bytes, bytes] | Refused
+        self, item: FromSource, pair: Files, looked: Callable[[], Look]
     ) -> Assembled | Reject[Assembled]:
-        try:
-            if isinstance(read, Refused):
-                raise read
-            image, mask, mode = look(*read, self.config)
-        except Refused as refused:
-            return Reject(refused.reason, f"{item.source.file}: {refused}")
+        got = self._tried(item, looked)
+        if isinstance(got, Reject):
+            return got
+        image, mask, mode = got
         height, width = mask.shape
         source = item.source.model_copy(update={
-            "sha256": hashlib.sha256(read[0]).hexdigest(), "size": (width, height),
+            "sha256": hashlib.sha256(pair[0]).hexdigest(), "size": (width, height),
             "crop": (0, 0, width, height), "mode": mode})  # fmt: skip
         return assembled(self.config, image, mask, source)
+
+    @staticmethod
+    def _tried(item: FromSource, call: Callable[[], T]) -> T | Reject[Assembled]:
+        try:
+            return call()
+        except Ended as ended:
+            refused = fatal(item.source.file, ended)
+            return Reject(refused.reason, str(refused))
+        except Refused as refused:
+            return Reject(refused.reason, f"{item.source.file}: {refused}")
 
 
 def assembled(config: Config, image: Photo, mask: LabelMap, source: Source) -> Assembled:
@@ -139,10 +160,14 @@ def main(argv: list[str]) -> int:
         source: Source = row.get("source", "Source")
         return source.split == split
 
-    taking: Job[FromSource, Assembled] = Job(
-        FromSource, Assembled, lambda: (opened(here).take, ""), mine, BATCH
-    )
-    return work(here, taking)
+    with Apart(read) as reader, Apart(look, PROCESSES) as looker:
+
+        def load() -> tuple[Transform[FromSource, Assembled], str]:
+            importer = opened(here)
+            return lambda batch: importer.take(batch, reader, looker), ""
+
+        taking: Job[FromSource, Assembled] = Job(FromSource, Assembled, load, mine, BATCH)
+        return work(here, taking)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ import stat
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.photos import Refused, greedy, judge, limit, rgb, why
-from pipeline.config import Config
+from jobs.photos import Limits, Refused, greedy, judge, limit, rgb, why
 from pipeline.released import COLUMNS, Pair, located, strange
 
 if TYPE_CHECKING:
@@ -96,29 +96,41 @@ class Archive:
         return image, mask
 
 
-def look(image: bytes, mask: bytes, config: Config) -> tuple[Photo, LabelMap, str]:
+@lru_cache(maxsize=1)
+def archive(path: Path) -> Archive:
+    """The archive at `path`, one for a process."""
+    return Archive(path)
+
+
+def read(path: Path, pair: Pair) -> tuple[bytes, bytes]:
+    """`Archive.read` of the process's archive at `path`; to be called apart."""
+    return archive(path).read(pair)
+
+
+def look(
+    image: bytes, mask: bytes, limits: Limits, families: Sequence[int]
+) -> tuple[Photo, LabelMap, str]:
     """Picture (H, W, 3) and mask (H, W), both uint8, and the picture's mode as it was stored.
-    Raises `Refused`."""
+    `families` are the labels that a mask may have. Raises `Refused`."""
     import numpy as np
 
-    shown, mode = _decoded(image, config, FORMATS)
-    plane, kind = _decoded(mask, config, ("PNG",))
+    shown, mode = _decoded(image, limits, FORMATS)
+    plane, kind = _decoded(mask, limits, ("PNG",))
     if kind not in ("L", "P"):
         raise Refused("unusable-mask", f"the mask is of mode {kind}, not one channel of 8 bit")
     if plane.size != shown.size:
         sizes = ["{} x {}".format(*size) for size in (plane.size, shown.size)]
         raise Refused("wrong-size", f"the mask is {sizes[0]}, the picture {sizes[1]} pixels")
     labels: LabelMap = np.array(plane)  # of mode P, the indices
-    known = {0, *config.families.values()}
+    known = {0, *families}
     there = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
     if strange := [value for value in there if value not in known]:
         raise Refused("unusable-mask", f"the mask holds {strange[0]}, which is the label of no "
-                      f"family ({min(config.families.values())} to "
-                      f"{max(config.families.values())})")  # fmt: skip
+                      f"family ({min(families)} to {max(families)})")  # fmt: skip
     return np.array(rgb(shown)), labels, mode
 
 
-def _decoded(raw: bytes, config: Config, formats: tuple[str, ...]) -> tuple[Any, str]:
+def _decoded(raw: bytes, limits: Limits, formats: tuple[str, ...]) -> tuple[Any, str]:
     """A picture, judged by its header before it is decoded, as it lies in the file: an orientation
     noted beside it would turn it away from its mask."""
     from PIL import Image
@@ -128,12 +140,12 @@ def _decoded(raw: bytes, config: Config, formats: tuple[str, ...]) -> tuple[Any,
         warnings.simplefilter("ignore")
         try:
             picture = Image.open(io.BytesIO(raw), formats=formats)
-            judge(picture.size, config.bases)
+            judge(picture.size, limits)
             picture.load()
         except Refused:
             raise
         except MemoryError:
-            raise greedy(config.bases.max_pixels) from None
+            raise greedy(limits.max_pixels) from None
         except Exception as error:  # a broken file raises nearly anything
             raise Refused(
                 why(error, raw), f"broken ({type(error).__name__}: {str(error)[:200]})"

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 
 from jobs.bases import Base, bases
 from jobs.coco import MOST, Photographs, read_photographs
-from jobs.photos import Refused, Sight, see
+from jobs.cut import Cut, Cutter, cut, fatal
+from jobs.photos import Limits, Refused, contents
 from pipeline import events, runs
+from pipeline.apart import Apart, Ended
 from pipeline.config import Config
 from pipeline.documents import NamedObject, Source
 from pipeline.errors import InputError, guard
@@ -32,10 +34,8 @@ from pipeline.seeds import rng
 from pipeline.stage import Context, Job, context
 
 if TYPE_CHECKING:
-    from pipeline.records import Masks, Photo
+    from pipeline.records import Masks
 
-
-Box = tuple[int, int, int, int]
 ANEW = "begin a new run with another --out"
 
 
@@ -43,20 +43,22 @@ ANEW = "begin a new run with another --out"
 class Square:
     """A photograph, what was cut from it, and where that comes from."""
 
-    sight: Sight
-    image: Photo
+    cut: Cut
     source: Source
 
 
 def ingest(
-    config: Config, photographs: Photographs, keys: Sequence[str]
+    config: Config, photographs: Photographs, keys: Sequence[str], cutter: Cutter = cut
 ) -> list[Sourced | Reject[Sourced]]:
     """One shard: decide what each sample is made from, then make the real ones."""
-    return [_one(config, photographs, key, base) for key, base in bases(config, photographs, keys)]
+    return [
+        _one(config, photographs, key, base, cutter)
+        for key, base in bases(config, photographs, keys)
+    ]
 
 
 def _one(
-    config: Config, photographs: Photographs, key: str, base: Base
+    config: Config, photographs: Photographs, key: str, base: Base, cutter: Cutter = cut
 ) -> Sourced | Reject[Sourced]:
     if base.family:
         return Sourced(
@@ -69,39 +71,40 @@ def _one(
             )
         )
     try:
-        square = photograph(config, photographs, key, base)
+        square = photograph(config, photographs, key, base, cutter)
     except Refused as refused:
         return Reject(refused.reason, str(refused))
-    names, instances, notes = _instances(
-        config, photographs, base.source_id, square.sight, square.source.crop
-    )
+    names, instances, notes = _instances(config, photographs, base.source_id, square.cut)
     source = square.source.model_copy(update={"objects": tuple(names), "notes": tuple(notes)})
-    return Sourced(source, square.image, instances)
+    return Sourced(source, square.cut.image, instances)
 
 
-def photograph(config: Config, photographs: Photographs, key: str, base: Base) -> Square:
+def photograph(
+    config: Config, photographs: Photographs, key: str, base: Base, cutter: Cutter = cut
+) -> Square:
     """The only way from a photograph to the pixels of a picture, edited later or not. Raises
     `Refused`, and InputError for one that went away."""
     photo = photographs.photos[base.source_id]
+    draw = rng(config.seed, key, "crop") if config.bases.crops == "random" else None
     try:
-        sight = see(photo.path, config.bases)
+        got = cutter(contents(photo.path), Limits.of(config.bases), config.bases.resolution, draw)
+    except Ended as ended:
+        raise fatal(photo.name, ended) from None
     except Refused as refused:
         if photo.path and refused.reason == "missing-file":  # it was there when they were listed
             gone = f"the photograph {photo.path} is gone"
             raise InputError(f"{gone}: put it back, or {ANEW}") from None
         raise Refused(refused.reason, f"{photo.name}: {refused}") from None
-    draw = rng(config.seed, key, "crop") if config.bases.crops == "random" else None
-    image, crop = sight.crop(config.bases.resolution, draw)
     source = Source(
         source_id=base.source_id, split=base.split, caption=base.caption, base="real",
-        file=photo.name, sha256=sight.sha256, size=sight.size, crop=crop, mode=sight.mode,
-        jpeg_quality=sight.jpeg_quality, licence=photo.licence, author=photo.author, url=photo.url,
+        file=photo.name, sha256=got.sha256, size=got.size, crop=got.crop, mode=got.mode,
+        jpeg_quality=got.jpeg_quality, licence=photo.licence, author=photo.author, url=photo.url,
     )  # fmt: skip
-    return Square(sight, image, source)
+    return Square(got, source)
 
 
 def _instances(
-    config: Config, photographs: Photographs, source_id: str, sight: Sight, crop: Box,
+    config: Config, photographs: Photographs, source_id: str, got: Cut,
 ) -> tuple[list[NamedObject], Masks | None, list[str]]:  # fmt: skip
     """The annotated objects that are still in the crop, largest first."""
     import numpy as np
@@ -113,13 +116,13 @@ def _instances(
     if more := len(all_of_it[MOST:]):
         notes.append(f"{more} annotations beyond the first {MOST}: ignored")
     for annotation in all_of_it[:MOST]:
-        mask = annotation.mask(sight.stored_size)
+        mask = annotation.mask(got.stored_size)
         if mask is None:
             notes.append(
                 f"annotation {annotation.id} ({annotation.name}) has no usable mask: ignored"
             )
             continue
-        plane = sight.crop_mask(mask, crop, config.bases.resolution)
+        plane = got.mask(mask)
         if plane.any() and plane.mean() >= config.regions.min_area:
             names.append(NamedObject(name=annotation.name, category=annotation.category))
             planes.append(plane)
@@ -133,7 +136,8 @@ class Folder:
     those that the run was begun with: the split is drawn over all of them, so that two lists would
     put one photograph into train and into val."""
 
-    def __init__(self, here: Context) -> None:
+    def __init__(self, here: Context, cutter: Cutter = cut) -> None:
+        self.cutter = cutter
         self.run, self.config, self.path = here.run.path, here.config, Path(here.config.photos)
         self.photographs = read_photographs(self.path, self.config)
         self.begun = runs.begun(self.run).get("photos")
@@ -149,7 +153,7 @@ class Folder:
 
     def ingest(self, keys: Sequence[str]) -> list[Sourced | Reject[Sourced]]:
         """One shard, and whether it may be committed."""
-        results = ingest(self.config, self.photographs, keys)
+        results = ingest(self.config, self.photographs, keys, self.cutter)
         good = [one for one in results if isinstance(one, Sourced)]
         self.judge(len(good) < len(results) and all(one.image is None for one in good))
         if notes := sum(len(one.source.notes) for one in good):
@@ -175,7 +179,9 @@ class Folder:
         reasons = Counter[str]()
         for photo in self.photographs.photos.values():
             try:
-                see(photo.path, self.config.bases)
+                self.cutter(contents(photo.path), Limits.of(self.config.bases), 1, None)
+            except Ended as ended:
+                reasons[fatal(photo.name, ended).reason] += 1
             except Refused as refused:
                 reasons[refused.reason] += 1
             else:
@@ -189,9 +195,10 @@ class Folder:
 
 def main(argv: list[str]) -> int:
     here = context("jobs.ingest", argv)
-    folder = Folder(here)
-    job: Job[str, Sourced] = Job(takes=None, gives=Sourced, load=lambda: (folder.ingest, ""))
-    return work(here, job)
+    with Apart(cut) as cutter:
+        folder = Folder(here, cutter)
+        job: Job[str, Sourced] = Job(takes=None, gives=Sourced, load=lambda: (folder.ingest, ""))
+        return work(here, job)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ import mmap
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.config import Bases
-from pipeline.documents import QuarantineReason
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the process that decodes shall start at once
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image as Picture
+
+    from pipeline.config import Bases
+    from pipeline.documents import QuarantineReason
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 MAX_BYTES = 512 << 20
@@ -44,6 +44,20 @@ class Refused(Exception):
     def __init__(self, reason: QuarantineReason, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[Refused], tuple[QuarantineReason, str]]:
+        return type(self), (self.reason, str(self))
+
+
+class Limits(NamedTuple):
+    """What a picture is judged by: those of the config's `bases`."""
+
+    max_pixels: int
+    min_side: int
+
+    @classmethod
+    def of(cls, bases: Bases) -> Limits:
+        return cls(bases.max_pixels, bases.min_side)
 
 
 @dataclass(frozen=True)
@@ -82,22 +96,27 @@ class Sight:
         square = self.picture.resize((side, side), Image.Resampling.LANCZOS, box=box)
         return np.asarray(square), box
 
-    def crop_mask(
-        self, mask: NDArray[np.bool_], box: tuple[int, int, int, int], side: int
-    ) -> NDArray[np.bool_]:
-        """The same crop of a mask in the file's coordinates: (height, width) -> (side, side)."""
-        import numpy as np
-        from PIL import Image
 
-        plane = _upright(Image.fromarray(mask.astype(np.uint8) * 255), self.orientation)
-        small = plane.resize((side, side), Image.Resampling.BOX, box=box)
-        return np.asarray(small) >= 128
-
-
-def see(path: Path | None, rules: Bases) -> Sight:
-    """Open, judge and decode one picture. Raises `Refused`; other errors are the disk's."""
+def crop_mask(
+    mask: NDArray[np.bool_], orientation: int, box: tuple[int, int, int, int], side: int
+) -> NDArray[np.bool_]:
+    """The crop of a photograph, of its mask in the file's coordinates: (height, width) -> (side,
+    side)."""
+    import numpy as np
     from PIL import Image
 
+    plane = _upright(Image.fromarray(mask.astype(np.uint8) * 255), orientation)
+    small = plane.resize((side, side), Image.Resampling.BOX, box=box)
+    return np.asarray(small) >= 128
+
+
+def see(path: Path | None, rules: Bases | Limits) -> Sight:
+    """Open, judge and decode one picture. Raises `Refused`; other errors are the disk's."""
+    return seen(contents(path), rules)
+
+
+def contents(path: Path | None) -> bytes:
+    """A file as it is, if it may be a picture. Raises `Refused`; other errors are the disk's."""
     try:
         if path is None:
             raise FileNotFoundError
@@ -108,6 +127,13 @@ def see(path: Path | None, rules: Bases) -> Sight:
         raise Refused("missing-file", "named by the annotations, but not there") from None
     if not raw:
         raise Refused("unreadable-image", "the file is empty")
+    return raw
+
+
+def seen(raw: bytes, rules: Bases | Limits) -> Sight:
+    """Judge and decode the picture in a file of these bytes. Raises `Refused`."""
+    from PIL import Image
+
     limit()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is judged here
@@ -191,7 +217,7 @@ def _orientation(picture: Picture) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def judge(size: tuple[int, int], rules: Bases) -> None:
+def judge(size: tuple[int, int], rules: Bases | Limits) -> None:
     width, height = size
     if width * height > rules.max_pixels:
         raise Refused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import multiprocessing
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from pipeline import live, pulse, sockets
 from pipeline.code import ROOT
 from pipeline.errors import AGAIN, BUG, MEMORY, TRANSIENT, TransientError, guard
+from pipeline.parent import die_with_parent
 from pipeline.stage import Stage
 
 #: Started with the number of processes, the module and its arguments; keeps our exit codes.
@@ -51,12 +51,6 @@ def preloads(stages: Iterable[Stage]) -> list[str]:
     forked = [stage for stage in stages if not stage.processes]
     keys = {stage.module if stage.module in PRELOAD else stage.image for stage in forked}
     return sorted(PRELOAD[key] for key in keys & set(PRELOAD))
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that no orphan goes on working."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _end_with_executor() -> None:

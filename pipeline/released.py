@@ -18,11 +18,14 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.config import Config
-from pipeline.documents import Split
 from pipeline.errors import InputError
 from pipeline.seeds import ranked
+
+if TYPE_CHECKING:  # the process that reads pairs shall start at once
+    from pipeline.config import Config
+    from pipeline.documents import Split
 
 _MEMBER = re.compile(r"((?:[^/]+/)*[0-9]{8})\.(image|mask)\.png")
 _VAL = re.compile(r"val(idation)?([-_./\d]|$)")
@@ -82,7 +85,7 @@ def filled(config: Config, path: Path) -> Config:
     at = config.imported.model_copy(update={"path": str(path.resolve())})
     found = config.model_copy(update={"imported": at})
     known = found.model_dump() | {"samples": len(pairs(found))}
-    return Config.model_validate(known)
+    return type(config).model_validate(known)
 
 
 def fingerprint(path: Path) -> str:

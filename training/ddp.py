@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from pipeline.child import die_with_parent
 from pipeline.errors import AGAIN, ConfigError, TransientError
+from pipeline.parent import die_with_parent
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,8 @@ in    a trained detector, pictures of any size and folders of them
 out   a line a picture (with --json a JSON object a line); with --out an overlay and a mask each,
       at the picture's own size: NAME.overlay.png, NAME.mask.png (mask values, 0 = unedited)
 
-A picture that cannot be read costs only itself: the others are done, and the exit code is 1.
+A picture that cannot be read, or that ends the process which opens it, costs only itself: the
+others are done, and the exit code is 1. While some are looked at, the next one is decoded.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import disk
+from pipeline.apart import Apart, Ended
 from pipeline.errors import OK
 from pipeline.events import clean
 from training import trained
-from training.predict_pictures import MAX_PIXELS, Broken, Given, given, opened
+from training.predict_pictures import MAX_PIXELS, Broken, Given, given, pixels
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from training.predict_found import Found
@@ -47,8 +51,9 @@ def predict(args: argparse.Namespace) -> int:
     targets = given(args.images, args.out)
     predictor = _predictor(args.model)
     broken: list[tuple[Path, str]] = []
-    with _bar(len(targets)) as done:
-        for some, failed in batches(targets, min(AT_ONCE, predictor.at_once(predictor.size))):
+    most = min(AT_ONCE, predictor.at_once(predictor.size))
+    with _bar(len(targets)) as done, Apart(pixels) as decoder:
+        for some, failed in batches(targets, most, decoder):
             broken += failed
             for line, text in _made(predictor, some, args.out):
                 print(json.dumps(line) if args.json else text, flush=True)
@@ -77,24 +82,37 @@ def _predictor(model: str) -> Predictor:
 Read = list[tuple[Given, "Image.Image"]]
 
 
-def batches(targets: Sequence[Given], most: int) -> Iterator[tuple[Read, list[tuple[Path, str]]]]:
+def batches(
+    targets: Sequence[Given], most: int, decoder: Apart[[Path], NDArray[np.uint8]]
+) -> Iterator[tuple[Read, list[tuple[Path, str]]]]:
     """The pictures, up to `most` at once and fewer where they are large, and those that could not
     be read, with why."""
     some: Read = []
     failed: list[tuple[Path, str]] = []
-    pixels = 0
-    for target in targets:
-        try:
-            picture = opened(target.path)
-        except Broken as error:
-            failed.append((target.path, str(error)))
+    held = 0
+    for target, answer in zip(targets, decoder.each((one.path,) for one in targets), strict=True):
+        picture = _decoded(answer)
+        if isinstance(picture, str):
+            failed.append((target.path, picture))
             continue
-        if some and (len(some) == most or pixels + picture.width * picture.height > MAX_PIXELS):
+        if some and (len(some) == most or held + picture.width * picture.height > MAX_PIXELS):
             yield some, failed
-            some, failed, pixels = [], [], 0
+            some, failed, held = [], [], 0
         some.append((target, picture))
-        pixels += picture.width * picture.height
+        held += picture.width * picture.height
     yield some, failed
+
+
+def _decoded(answer: Callable[[], NDArray[np.uint8]]) -> Image.Image | str:
+    """A picture, or why there is none."""
+    from PIL import Image
+
+    try:
+        return Image.fromarray(answer())
+    except Ended as ended:
+        return f"the process that opened it {ended}"
+    except Broken as error:
+        return str(error)
 
 
 def _made(predictor: Predictor, some: Read, out: Path | None) -> Iterator[tuple[Line, str]]:

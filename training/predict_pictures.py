@@ -16,6 +16,8 @@ from pipeline.errors import InputError
 from pipeline.photographs import SUFFIXES, is_photograph
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -67,6 +69,13 @@ def _files(path: Path) -> Iterator[Path]:
     yield from (one for one in sorted(path.rglob("*")) if is_photograph(one) and one.is_file())
 
 
+def pixels(path: Path) -> NDArray[np.uint8]:
+    """The picture as displayed, RGB, (H, W, 3); to be called apart. Raises `Broken`."""
+    import numpy as np
+
+    return np.asarray(opened(path))
+
+
 def opened(path: Path) -> Image.Image:
     """The picture as displayed, RGB. Raises `Broken`."""
     from PIL import Image, ImageFile
@@ -84,8 +93,10 @@ def opened(path: Path) -> Image.Image:
                     raise Broken(f"{width} x {height} pixels, more than {MAX_PIXELS:,}")
                 picture.load()
                 return rgb(_upright(picture))
-    except (Broken, MemoryError):
+    except Broken:
         raise
+    except MemoryError:
+        raise Broken("asks for more memory than there is") from None
     except Exception as error:  # a broken file raises nearly anything
         why = f"{type(error).__name__}: {error}".replace(str(path), path.name)
         raise Broken(why) from None

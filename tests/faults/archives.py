@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from jobs.imported_pairs import Archive, look
-from jobs.photos import Refused
+from jobs.photos import Limits, Refused
 from pipeline import config, released
 from pipeline.config import Config
 from pipeline.errors import InputError
@@ -38,11 +38,12 @@ def opened(path: Path) -> str:
     except InputError:
         return "refused"
     archive, good = Archive(path), 0
+    limits, labels = Limits.of(settings.bases), tuple(settings.families.values())
     for pair in found[:64]:
         if pair.lacks:
             continue
         try:
-            image, _, _ = look(*archive.read(pair), settings)
+            image, _, _ = look(*archive.read(pair), limits, labels)
             assert image.shape[2] == 3
             good += 1
         except Refused as refused:

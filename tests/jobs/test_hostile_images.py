@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -82,6 +83,48 @@ def ingested(
     return named
 
 
+def culprit(configured: Callable[..., Config], folder: Path, named: dict[str, str]) -> str:
+    """The first photograph of a folder with which ingesting fails though only the good one is
+    there besides, and its case; all of them, if each is taken for itself."""
+    for name, case in named.items():
+        alone = folder.with_name(f"{folder.name}-alone")
+        shutil.rmtree(alone, ignore_errors=True)
+        alone.mkdir()
+        for one in ("good.jpg", name):
+            shutil.copy(folder / one, alone)
+        try:
+            ingested(configured, alone)
+        except Exception as error:
+            return f"{name}, {case}: {type(error).__name__}: {error}"
+    return f"none of these alone: {named}"
+
+
+def test_a_case_that_fails_is_named(
+    configured: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("good.jpg", "000.jpg", "001.jpg", "002.jpg"):
+        shutil.copy(PHOTOS[0], folder / name)
+    with open(folder / "001.jpg", "ab") as out:
+        out.write(b"the one")
+    real = photos.seen
+
+    def seen(raw: bytes, rules: Any) -> photos.Sight:
+        if raw.endswith(b"the one"):
+            raise ZeroDivisionError("of all things")
+        return real(raw, rules)
+
+    monkeypatch.setattr("jobs.cut.seen", seen)
+    named = {f"00{number}.jpg": f"case {number}" for number in range(3)}
+    with pytest.raises(ZeroDivisionError):
+        ingested(configured, folder)
+    found = culprit(configured, folder, named)
+    assert found == "001.jpg, case 1: ZeroDivisionError: of all things"
+    del named["001.jpg"]
+    assert culprit(configured, folder, named).startswith("none of these alone: {'000.jpg': ")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(limit(1800))
 def test_a_broken_photograph_is_taken_or_quarantined_and_costs_no_other(
@@ -103,8 +146,8 @@ def test_a_broken_photograph_is_taken_or_quarantined_and_costs_no_other(
         begun = time.process_time()
         try:
             results = ingested(configured, tmp_path)
-        except BaseException as error:
-            raise AssertionError(f"one of {named}") from error
+        except Exception as error:
+            raise AssertionError(f"not taken: {culprit(configured, tmp_path, named)}") from error
         slowest = max(slowest, time.process_time() - begun)
         other = results.pop("good.jpg")
         assert isinstance(other, Sourced) and other.source.sha256 == alone.source.sha256, named

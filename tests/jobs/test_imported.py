@@ -24,6 +24,7 @@ from pipeline.config import Config
 from pipeline.documents import Sample, Source
 from pipeline.errors import ConfigError, InputError
 from pipeline.shards import RunFolder, join
+from tests.jobs.here import Here
 from tests.jobs.published import Pairs, mask, pairs, parquet, picture, png, zipped
 
 EIGHT = {name: label for label, name in enumerate(
@@ -60,6 +61,12 @@ def refused(run: RunFolder, stage: str = "assemble-train") -> dict[str, str]:
     manifests = [run.manifest(stage, int(path.stem))
                  for path in sorted((run.datasets / stage).glob("*.json"))]  # fmt: skip
     return {item.detail: item.reason for manifest in manifests for item in manifest.rejected}
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads and decodes works in this process; apart it does in `whole` and its own tests."""
+    monkeypatch.setattr(imported, "Apart", Here)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 
-from jobs.photos import Refused, Sight, see
+from jobs.photos import Refused, Sight, crop_mask, see
 from pipeline.config import Bases
 from pipeline.photographs import SUFFIXES
 
@@ -322,10 +322,10 @@ def test_crop_and_masks_agree_with_the_displayed_picture(
 
     mask = stored[..., 1] == 0
     image, box = sight.crop(32, None)
-    assert sight.crop_mask(mask, box, 32).sum() > 60
+    assert crop_mask(mask, sight.orientation, box, 32).sum() > 60
     for seed in range(5):
         image, box = sight.crop(32, np.random.default_rng(seed))
-        plane = sight.crop_mask(mask, box, 32)
+        plane = crop_mask(mask, sight.orientation, box, 32)
         assert (plane != (image[..., 1] < 128)).mean() < 0.02
 
 
@@ -439,14 +439,14 @@ def test_random_crops_reach_every_edge() -> None:
 def test_a_pixel_is_in_the_mask_if_most_of_what_it_stands_for_is() -> None:
     mask = np.zeros((4, 8), np.bool_)
     mask[:1, :4], mask[:3, 4:] = True, True  # a quarter of the left square, most of the right one
-    assert blank(8, 4).crop_mask(mask, (0, 0, 4, 4), 1).tolist() == [[False]]
-    assert blank(8, 4).crop_mask(mask, (4, 0, 8, 4), 1).tolist() == [[True]]
+    assert crop_mask(mask, 1, (0, 0, 4, 4), 1).tolist() == [[False]]
+    assert crop_mask(mask, 1, (4, 0, 8, 4), 1).tolist() == [[True]]
 
 
 def test_a_mask_keeps_its_place_and_area() -> None:
     mask = np.zeros((40, 60), np.bool_)
     mask[10:30, 20:40] = True
-    plane = blank(60, 40).crop_mask(mask, (10, 0, 50, 40), 80)
+    plane = crop_mask(mask, 1, (10, 0, 50, 40), 80)
     expected = np.zeros((80, 80), np.bool_)
     expected[20:60, 20:60] = True
     assert (plane == expected).all()

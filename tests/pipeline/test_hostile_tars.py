@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from jobs.imported_pairs import Archive, look
-from jobs.photos import Refused
+from jobs.photos import Limits, Refused
 from pipeline import released
 from pipeline.errors import CorruptData, InputError
 from pipeline.shards import join
@@ -71,12 +71,13 @@ def outcomes(path: Path) -> dict[str, str]:
     """Each pair's reason, "" of a good one."""
     settings, found = archives.chosen(path), {}
     reader = Archive(path)
+    limits, labels = Limits.of(settings.bases), tuple(settings.families.values())
     for pair in released.pairs(settings):
         if pair.lacks:
             found[pair.name] = f"lacks {pair.lacks}"
             continue
         try:
-            image, _, _ = look(*reader.read(pair), settings)
+            image, _, _ = look(*reader.read(pair), limits, labels)
             assert image.shape == (24, 24, 3)
             found[pair.name] = ""
         except Refused as refused:

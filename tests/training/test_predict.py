@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 
 from pipeline import cli
+from pipeline.apart import Apart
 from pipeline.errors import CorruptData, InputError, guard
+from tests.jobs import poison
 from tests.training.conftest import Runs
 from tests.training.models import commit, model, noise, published
 from training import predict, predict_pictures, trained
@@ -134,6 +136,30 @@ def test_broken_pictures_cost_only_themselves(
     assert "Traceback" not in said.err
 
 
+def test_pictures_that_end_their_decoder_cost_only_themselves(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    model = published(tmp_path / "models")
+    assert call(model, folder, "--json") == 0
+    clean = capsys.readouterr().out.splitlines()
+    whole = (folder / "tall.jpg").read_bytes()
+    said = {"fault": "was ended by SIGSEGV", "exit": "ended with exit code 3"}
+    for how in said:
+        (folder / f"some-{how}.jpg").write_bytes(poison.poisoned(whole, how))
+    (folder / "below" / "greedy.jpg").write_bytes(whole)
+    monkeypatch.setattr(predict, "pixels", poison.pixels)
+    assert call(model, folder, "--json") == 1
+    out, err = capsys.readouterr()
+    assert [line for line in out.splitlines() if "error" not in line] == clean
+    found = {Path(line["file"]).name: line["error"] for line in map(json.loads, out.splitlines())
+             if "error" in line}  # fmt: skip
+    assert found.pop("greedy.jpg") == "asks for more memory than there is"
+    assert found == {f"some-{how}.jpg": f"the process that opened it {end}"
+                     for how, end in said.items()}  # fmt: skip
+    assert "palimpsest: 3 of 7 pictures could not be read" in err and "Traceback" not in err
+
+
 def test_who_has_read_enough_may_go(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,9 +220,10 @@ def test_what_is_named_must_be_there_and_not_be_read_again(folder: Path, tmp_pat
 
 def test_large_pictures_are_held_few_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     targets = predict_pictures.given([folder], None)
-    assert [len(some) for some, _ in predict.batches(targets, 3)] == [3, 1]
-    monkeypatch.setattr(predict, "MAX_PIXELS", 40_000)
-    counts = [len(some) for some, _ in predict.batches(targets, 3)]
+    with Apart(predict_pictures.pixels) as decoder:
+        assert [len(some) for some, _ in predict.batches(targets, 3, decoder)] == [3, 1]
+        monkeypatch.setattr(predict, "MAX_PIXELS", 40_000)
+        counts = [len(some) for some, _ in predict.batches(targets, 3, decoder)]
     assert counts != [3, 1] and sum(counts) == 4
 
 
