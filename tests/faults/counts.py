@@ -27,6 +27,7 @@ COUNTS = {
     "zombies": Count(12, 50),
     "full": Count(1, 10),
     "rot": Count(300, 3_000),
+    "conditions": Count(3, 30),
     "simulation": Count(100, 20_000),
     "images": Count(2_000, 20_000),
     "tars": Count(2_000, 20_000),

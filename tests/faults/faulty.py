@@ -13,8 +13,11 @@ from typing import Any
 from pipeline import disk
 from pipeline.disk import System
 from tests.faults.calls import Calls
+from tests.faults.counts import soaking
 
 ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "ESTALE": errno.ESTALE}
+if soaking():
+    ERRORS |= {"EDQUOT": errno.EDQUOT, "EINTR": errno.EINTR}
 #: `EIO after` is a server whose answer was lost: it did what it was asked to.
 FAULTS = ("crash before", "crash after", *ERRORS, "EIO after", "short write")
 
@@ -28,16 +31,23 @@ class FaultyDisk(Calls):
 
     def __init__(self, at: int = -1, fault: str = "") -> None:
         self.at, self.fault, self.calls, self.dead = at, fault, 0, False
+        #: Files whose sync failed: what the kernel could not write, it has forgotten.
+        self.lost = set[int]()
 
     def _call(self, name: str, *args: Any) -> Any:
         if self.dead:
             if name == "close":  # the kernel closes what a dead process had open
                 return self._real(name, *args)
             raise Crash
+        assert not (name == "sync" and args[0] in self.lost), "synced again after it had failed"
+        if name == "close":
+            self.lost.discard(args[0])
         number, self.calls = self.calls, self.calls + 1
         real = partial(self._real, name)
         if number != self.at:
             return real(*args)
+        if name == "sync" and self.fault in (*ERRORS, "EIO after"):
+            self.lost.add(args[0])
         if self.fault in ERRORS:
             code = ERRORS[self.fault]
             raise OSError(code, os.strerror(code))
