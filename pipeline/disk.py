@@ -60,6 +60,19 @@ class System:
     def remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
 
+    def discard(self, path: Path) -> None:
+        """Remove a file unless a live process holds it, and none comes to hold it meanwhile."""
+        try:
+            with open(path, "r+b") as file:  # NFS locks only what is open for writing
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+        except (FileNotFoundError, BlockingIOError):
+            return
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            path.unlink(missing_ok=True)
+
     def make_folder(self, path: Path) -> None:
         """One folder, whose parent is there; nothing if it is there, too."""
         path.mkdir(exist_ok=True)
@@ -241,9 +254,24 @@ def _exclusive(target: Path, data: bytes) -> None:
 
 def hold(file: int | BinaryIO) -> None:
     """Lock an open file for as long as it is open, so that others see it is in use (`held`). It
-    saves work; where there are no locks, nothing is said."""
+    saves work; where there are no locks, nothing is said. Who only looks holds it for a moment, and
+    is waited for."""
     with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def create_held(path: Path) -> int:
+    """Open a new file for writing, and hold it; made again if it was discarded in between."""
+    while True:
+        file = system.create(path)
+        try:
+            hold(file)
+            if exists(path):
+                return file
+        except BaseException:
+            system.close(file)
+            raise
+        system.close(file)
 
 
 def held(path: Path) -> bool:

@@ -1,9 +1,9 @@
 """`palimpsest gc`: what lies in a run folder and belongs to nothing that stands.
 
-Tars that no manifest names, attempts that ended, files on their way to a name they never got, and
-what repairs moved away. Only what is older than `GRACE` and held by no live process; without
-`--delete` it only lists them. The spool of a shard that is not committed stays: the next attempt
-takes it over.
+Tars that came second, attempts that ended, files on their way to a name they never got, and what
+repairs moved away. Only what is older than `GRACE` and held by no live process; without `--delete`
+it only lists them. What was made of a shard that is not committed stays: the next attempt takes
+its spool over.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def sweep(run: RunFolder, delete: bool = False, grace: float = GRACE) -> Sweep:
             found.append((path, Leftover(path=str(path), bytes=status.st_size, why=why)))
     with count_bar("deleting", len(found) if delete else 0) as told:
         for path, _ in found if delete else ():
-            disk.system.remove(path)
+            spool.discard(path) if path.parent == run.staging else disk.system.remove(path)
             told(1)
     return Sweep(run=str(run.path), leftovers=tuple(one for _, one in found), deleted=delete)
 
@@ -92,21 +92,17 @@ def _unclaimed(run: RunFolder) -> Iterator[tuple[Path, str]]:
             if disk.aside_of(path.name) and path.is_file():
                 yield path, "a file that never got its name"
     for path in sorted(run.datasets.glob("*/*.tar")):
-        if _unnamed(run, path):
-            yield path, "a tar that no manifest names"
+        if _second(run, path):
+            yield path, "a tar whose shard was committed as another"
     for path in sorted((run.path / "retired").glob("*/*/*")):
         yield path, "retired by a repair"
 
 
-def _unnamed(run: RunFolder, tar: Path) -> bool:
-    """Whether a manifest that stands, and can be read, names another tar, or there is none. One
-    that was just renamed is held until its manifest is there."""
+def _second(run: RunFolder, tar: Path) -> bool:
+    """Whether a manifest that stands, and can be read, names another tar: none that comes later can
+    name this one. While there is none, an attempt may be about to commit it."""
     shard = tar.name.partition("-")[0]
-    if not shard.isdigit() or disk.held(tar):
-        return False
     try:
-        return run.manifest(tar.parent.name, int(shard)).tar != tar.name
-    except NotReady:
-        return True
-    except CorruptData:  # it may be this one's: a matter for `palimpsest repair`
+        return shard.isdigit() and run.manifest(tar.parent.name, int(shard)).tar != tar.name
+    except (NotReady, CorruptData):  # a damaged one may be its own: `palimpsest repair` knows
         return False

@@ -57,13 +57,21 @@ def remove(part: Path) -> None:
     disk.system.remove(part.with_suffix(SUFFIX))
 
 
+def discard(path: Path) -> None:
+    """Remove what an attempt left, unless it may be alive."""
+    if path.suffix != SUFFIX:
+        disk.system.discard(path)
+    elif not _at_work(path):
+        disk.system.remove(path)
+
+
 def tidy(run: RunFolder, dataset: str, shard: int) -> None:
     """Remove what attempts at a shard left that is committed by now; not those still at work."""
     with suppress(OSError):  # it costs room, nothing else
         for name in disk.system.names(run.staging):
             path = run.staging / name
-            if owner(name) == (dataset, shard) and not _at_work(path):
-                disk.system.remove(path)
+            if owner(name) == (dataset, shard):
+                discard(path)
 
 
 def useless(run: RunFolder, path: Path) -> bool:

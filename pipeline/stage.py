@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Generic, Literal, NoReturn, TypeVar
 
@@ -120,10 +119,14 @@ class Context:
     def shards(self) -> range:
         return self.stage.shards(self.config, self.partition)
 
-    @cached_property
+    @property
     def already(self) -> int:
         """How many of its shards are committed when this is first asked, as it begins."""
-        return sum(self.run.committed(self.stage.name, shard) for shard in self.shards)
+        known = vars(self)  # a cached_property of Python 3.11 has one lock for all contexts
+        if "_already" not in known:
+            found = [self.run.committed(self.stage.name, shard) for shard in self.shards]
+            known["_already"] = sum(found)
+        return int(known["_already"])
 
     @property
     def labels(self) -> tuple[str, str, str, str]:

@@ -19,7 +19,7 @@ from pipeline import disk
 from pipeline.errors import CorruptData, PalimpsestError, TransientError
 from pipeline.manifest import Attempt, Manifest, Member, Rejected, sealed
 from pipeline.shards import RunFolder
-from pipeline.spool import Journal, Spool, remove, tidy
+from pipeline.spool import SUFFIX, Journal, Spool, discard, remove, tidy
 
 BLOCK = 512
 
@@ -39,8 +39,8 @@ class Writer:
         disk.make_folder(run.staging)
         disk.make_folder(run.datasets / dataset)
         self._path = run.staging / f"{dataset}-{shard:05d}-{self.attempt}.part"
-        self._file: int | None = disk.system.create(self._path)
-        disk.hold(self._file)  # so that nobody's sweep takes it for what a killed attempt left
+        # held, so that nobody's sweep takes it for what a killed attempt left
+        self._file: int | None = disk.create_held(self._path)
         self._earlier = spool
         self._journal = Journal(self._path, spool.facts) if spool else None
         self._hash, self._offset = hashlib.sha256(), 0
@@ -95,8 +95,8 @@ class Writer:
         are dead. Only where locks tell; elsewhere two attempts could rob each other for ever."""
         if self._earlier and disk.held(self._path):
             for part in self._earlier.leave():
-                if not disk.held(part):
-                    remove(part)
+                discard(part)
+                discard(part.with_suffix(SUFFIX))
 
     def _write(self, *parts: bytes) -> None:
         assert self._file is not None
@@ -138,8 +138,6 @@ class Writer:
         return winner
 
     def _publish(self, manifest: Manifest) -> None:
-        """The tar is open, and so held, until the manifest that names it is there: nobody collects
-        it as one that belongs to nothing."""
         assert self._file is not None
         tar = self.run.tar(manifest)
         try:

@@ -46,6 +46,9 @@ class Calls(System):
     def remove(self, path: Path) -> None:
         self._call("remove", path)
 
+    def discard(self, path: Path) -> None:
+        self._call("discard", path)
+
     def make_folder(self, path: Path) -> None:
         self._call("make_folder", path)
 

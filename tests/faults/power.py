@@ -90,6 +90,11 @@ class Recorder(System):
         super().remove(path)
         self._note("remove", path)
 
+    def discard(self, path: Path) -> None:
+        super().discard(path)
+        if not path.exists():
+            self._note("remove", path)
+
     def make_folder(self, path: Path) -> None:
         super().make_folder(path)
         self._note("make_folder", path)

@@ -80,6 +80,35 @@ def test_a_file_is_held_as_long_as_it_is_open(tmp_path: Path) -> None:
     assert not disk.held(path)
 
 
+def test_what_is_held_is_not_discarded(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    file = disk.create_held(path)
+    disk.system.discard(path)
+    assert path.exists()
+    os.close(file)
+    disk.system.discard(path)
+    assert not path.exists()
+    disk.system.discard(path)  # nor is it missed
+
+
+def test_a_file_that_is_discarded_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, hold, tries = tmp_path / "a", disk.hold, []
+
+    def late(file: int) -> None:
+        tries.append(file)
+        if len(tries) < 3:
+            disk.system.discard(path)
+        hold(file)
+
+    monkeypatch.setattr(disk, "hold", late)
+    file = disk.create_held(path)
+    assert len(tries) == 3 and disk.held(path)
+    assert os.fstat(file).st_ino == path.stat().st_ino
+    os.close(file)
+
+
 def test_where_there_are_no_locks_nothing_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +116,8 @@ def test_where_there_are_no_locks_nothing_is_held(
     with open(tmp_path / "a", "xb") as file:
         disk.hold(file)
         assert not disk.held(tmp_path / "a")
+    disk.system.discard(tmp_path / "a")
+    assert not (tmp_path / "a").exists()
 
 
 def test_the_name_written_aside_tells_its_target(tmp_path: Path) -> None:
