@@ -54,7 +54,7 @@ class Importer:
     """Turns the pairs of one process's shards into records; sample i is pair i of the archive."""
 
     def __init__(self, config: Config) -> None:
-        self.config, self.pairs = config, released.pairs(config)
+        self.config, self.pairs = config, released.pairs_apart(config)
         if len(self.pairs) != config.samples:
             raise InputError(f"{released.archive(config)} holds {len(self.pairs)} pairs, not the "
                              f"{config.samples} of the config: import it anew with another --out"

@@ -15,11 +15,12 @@ import errno
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.apart import Apart, Ended
 from pipeline.errors import InputError
 from pipeline.seeds import ranked
 
@@ -32,6 +33,8 @@ _VAL = re.compile(r"val(idation)?([-_./\d]|$)")
 COLUMNS = ("image", "mask")
 #: Most pairs of an archive: keys have eight digits.
 MOST = 10**8
+#: Seconds of a processor to list one file.
+LONGEST = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,33 @@ class Pair:
         return f"{self.file}/{self.name}" if self.file else self.name
 
 
-def pairs(config: Config) -> tuple[Pair, ...]:
+def inside(file: Path, name: str) -> list[Pair]:
+    """The pairs in a zip or parquet file, which `name` is to stand for. Raises InputError."""
+    if file.suffix == ".zip":
+        return _paired(name, _members(file))
+    return [Pair(name, str(row), _split(name)) for row in range(_rows(file))]
+
+
+def pairs_apart(config: Config) -> tuple[Pair, ...]:
+    """`pairs`, with the files opened in another process: what ends that is the file's fault."""
+    with Apart(inside, seconds=LONGEST) as opened:
+
+        def tried(file: Path, name: str) -> list[Pair]:
+            try:
+                return opened(file, name)
+            except Ended as ended:
+                raise InputError(
+                    f"the process that opened {file} {ended}: fetch it again"
+                ) from None
+
+        return pairs(config, tried)
+
+
+def pairs(config: Config, inside: Callable[[Path, str], list[Pair]] = inside) -> tuple[Pair, ...]:
     """All pairs of the config's archive; sample i is pair i. Raises InputError, which names the
     file, if there is none or one cannot be read."""
     path = archive(config)
-    found = sorted(_found(path), key=lambda pair: (pair.split != "train", pair.file))
+    found = sorted(_found(path, inside), key=lambda pair: (pair.split != "train", pair.file))
     if not found:
         raise InputError(f"{path} holds no pair NNNNNNNN.image.png and NNNNNNNN.mask.png, and no "
                          "parquet file with the columns image and mask: give the archive as it "
@@ -84,7 +109,7 @@ def filled(config: Config, path: Path) -> Config:
                          "dataset")  # fmt: skip
     at = config.imported.model_copy(update={"path": str(path.resolve())})
     found = config.model_copy(update={"imported": at})
-    known = found.model_dump() | {"samples": len(pairs(found))}
+    known = found.model_dump() | {"samples": len(pairs_apart(found))}
     return type(config).model_validate(known)
 
 
@@ -114,14 +139,12 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
             yield name, file
 
 
-def _found(path: Path) -> list[Pair]:
+def _found(path: Path, inside: Callable[[Path, str], list[Pair]]) -> list[Pair]:
     found: list[Pair] = []
     loose: list[str] = []
     for name, file in _files(path):
-        if file.suffix == ".zip":
-            found += _paired(name, _members(file))
-        elif file.suffix == ".parquet":
-            found += [Pair(name, str(row), _split(name)) for row in range(_rows(file))]
+        if file.suffix in (".zip", ".parquet"):
+            found += inside(file, name)
         else:
             loose.append(name)
     return found + _paired("", loose)

@@ -10,7 +10,7 @@ from jobs import imported_pairs
 
 
 class Here:
-    def __init__(self, function: Callable[..., Any], processes: int = 1) -> None:
+    def __init__(self, function: Callable[..., Any], processes: int = 1, seconds: int = 0) -> None:
         self.function = function
 
     def __enter__(self) -> Here:

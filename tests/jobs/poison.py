@@ -19,6 +19,7 @@ from PIL import ImageFile
 from jobs import cut as cuts
 from jobs import imported_pairs
 from jobs.photos import Limits
+from pipeline import released
 from pipeline.released import Pair
 from tests.pipeline import ends
 from training import predict_pictures
@@ -52,6 +53,11 @@ def read(path: Path, pair: Pair) -> tuple[bytes, bytes]:
     if b"<poison reader>" in found[0]:
         ends.end("fault")
     return found
+
+
+def inside(file: Path, name: str) -> list[Pair]:
+    _taste(file.read_bytes())
+    return released.inside(file, name)
 
 
 def look(image: bytes, mask: bytes, limits: Limits, families: Sequence[int]) -> Any:

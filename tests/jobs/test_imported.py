@@ -67,6 +67,7 @@ def refused(run: RunFolder, stage: str = "assemble-train") -> dict[str, str]:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """What reads and decodes works in this process; apart it does in `whole` and its own tests."""
     monkeypatch.setattr(imported, "Apart", Here)
+    monkeypatch.setattr(released, "Apart", Here)
 
 
 @pytest.fixture(scope="module")

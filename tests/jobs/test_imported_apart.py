@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from jobs import imported
+from pipeline import released
+from pipeline.errors import InputError
 from pipeline.shards import RunFolder, join
 from tests.jobs import poison
 from tests.jobs.here import Here
 from tests.jobs.published import pairs, parquet, zipped
-from tests.jobs.test_imported import refused, take
+from tests.jobs.test_imported import chosen, refused, take
 
 #: By a pair's number: the half that is poisoned, and how it ends who decodes it.
 BAD = {3: (0, "fault", "was ended by SIGSEGV"), 4: (1, "SIGKILL", "was ended by SIGKILL"),
@@ -72,3 +74,17 @@ def test_a_pair_that_ends_its_reader_costs_itself_and_another_reads_on(
         "unreadable-image" for number in BAD
     }  # fmt: skip
     assert kept(run).keys() == {f"train.parquet/{n}" for n in range(COUNT) if n not in BAD}
+
+
+@pytest.mark.parametrize("layout", ["zip", "parquet"])
+def test_a_file_that_ends_who_lists_it_is_named(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"train.{layout}"
+    (zipped if layout == "zip" else parquet)(path, pairs(0, 3))
+    assert released.filled(chosen(), tmp_path).samples == 3
+    with open(path, "ab") as out:
+        out.write(poison.poisoned(b"", "fault"))
+    monkeypatch.setattr(released, "inside", poison.inside)
+    with pytest.raises(InputError, match=rf"opened .*train.{layout} was ended by SIGSEGV: fetch"):
+        released.filled(chosen(), tmp_path)
