@@ -198,16 +198,19 @@ def replace(target: Path, data: bytes) -> None:
     system.sync_folder(target.parent)
 
 
-def link_over(source: Path, target: Path) -> None:
-    """Make `target` another name of `source`, or a copy of it where there are no links; the last
-    writer wins."""
+def link_over(source: Path, target: Path, move: bool = False) -> None:
+    """Make `target` another name of `source`; where there are no links, a copy of it, or with
+    `move` its only name. The last writer wins."""
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         system.link(source, aside)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        _copy(source, aside)
+        if move:
+            aside = source
+        else:
+            _copy(source, aside)
     system.replace(aside, target)
     system.sync_folder(target.parent)
 

@@ -183,7 +183,7 @@ def sweep(run: RunFolder) -> None:
     batch can be taken over, and files that were written aside. Nothing else, whatever it is called:
     the folder is the user's too."""
     asides = [
-        *run.datasets.glob("*/.*.json.*"),
+        *run.datasets.glob("*/.*.*"),
         *(path for name in ("dataset", "models") for path in (run.path / name).glob(".*.*")),
     ]
     spooled = [path for path in run.staging.glob("*") if spool.useless(run, path)]

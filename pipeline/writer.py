@@ -142,8 +142,8 @@ class Writer:
         tar = self.run.tar(manifest)
         try:
             disk.system.sync(self._file)
-            disk.system.replace(self._path, tar)
-            disk.system.sync_folder(tar.parent)
+            # The old name stays until the manifest is there: a kill in between costs no batch.
+            disk.link_over(self._path, tar, move=True)
             disk.link_once(
                 self.run.manifest_path(self.dataset, self.shard),
                 sealed(manifest),

@@ -48,6 +48,8 @@ class FaultyDisk(Calls):
             return real(*args)
         if name == "sync" and self.fault in (*ERRORS, "EIO after"):
             self.lost.add(args[0])
+        if name == "close" and self.fault in ("crash before", *ERRORS):
+            real(*args)  # the kernel closes it, whatever it says, and what a dead process had open
         if self.fault in ERRORS:
             code = ERRORS[self.fault]
             raise OSError(code, os.strerror(code))

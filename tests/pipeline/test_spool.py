@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import spool
+from pipeline import disk, spool
 from pipeline.manifest import Manifest, Rejected
 from pipeline.shards import RunFolder
 from pipeline.spool import Spool
@@ -125,6 +125,20 @@ def test_a_tar_that_was_cut_is_made_anew(run: RunFolder) -> None:
     (part,) = run.staging.glob("*.part")
     part.write_bytes(part.read_bytes()[:-600])
     assert attempt(run)[1] == 2
+
+
+def test_a_kill_between_the_tar_and_its_manifest_costs_no_batch(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(target: Path, data: bytes) -> None:
+        raise Killed
+
+    with monkeypatch.context() as here:
+        here.setattr(disk, "link_once", killed)
+        assert attempt(run) == (None, 2)
+    assert len(list(run.datasets.glob("edit/*.tar"))) == 1
+    found, made = attempt(run)
+    assert found and made == 0 and staged(run) == []
 
 
 def test_a_full_disk_is_not_kept_full(run: RunFolder) -> None:
