@@ -161,7 +161,16 @@ def _hub(repo: str, folder: Path) -> Iterator[None]:
     except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
         if getattr(error, "errno", None) is not None:
             raise
+        if _status(error) in (401, 403):
+            raise InputError(f"{repo} could not be fetched: the hub refuses this token or this "
+                             f"account ({_first_line(error)}); give another one in the secret "
+                             "palimpsest-hf-token, or by `hf auth login`") from None  # fmt: skip
         raise TransientError(f"{repo} could not be fetched ({_first_line(error)})") from None
+
+
+def _status(error: Exception) -> int | None:
+    """What a server that answered said; None where none did."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _first_line(error: Exception) -> str:

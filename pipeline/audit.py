@@ -143,7 +143,7 @@ class _Auditor:
                 self.missing.append(f"{stage.name} shard {shard:05d} is not committed")
                 continue
             except CorruptData as error:
-                self.faults.append(Fault(stage.name, shard, str(error)))
+                self.faults.append(Fault(stage.name, shard, error.what))
                 continue
             self.tallies[stage.name].add(manifest)
             self.digests[stage.name, shard] = manifest.sha256
@@ -161,7 +161,7 @@ class _Auditor:
                 self.run.verify(manifest)
                 self.read(manifest.bytes)
         except CorruptData as error:
-            found.append(str(error))
+            found.append(error.what)
         if not manifest.balanced():
             found.append("in is not out + filtered + quarantined")
         if manifest.config != self.configs.get(manifest.dataset):

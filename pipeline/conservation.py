@@ -83,7 +83,7 @@ def conservation(
     try:
         known = Known(run, config, here)
     except CorruptData as error:
-        return [Fault(*(error.where or ("ingest", shard)), str(error))]
+        return [Fault(*(error.where or ("ingest", shard)), error.what)]
     found = _leaks(known, shard, sides)
     for stage in stages:
         if stage.name not in here or not all(name in here for name in stage.reads):
@@ -113,7 +113,7 @@ def untouched(
             rows = Joined(run, (manifest,)).rows
             reals: dict[str, Real] = {key: row.get("real", "Real") for key, row in rows.items()}
         except CorruptData as error:
-            found.append(Fault(stage.name, shard, str(error)))
+            found.append(Fault(stage.name, shard, error.what))
             continue
         wrong: dict[str, list[str]] = {}
         for key, real in reals.items():

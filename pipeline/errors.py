@@ -20,12 +20,14 @@ A *sample* that we decline is not an exception but a value: `pipeline.records.Re
 
 import errno
 import os
+import shlex
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from pipeline import events, live
@@ -76,11 +78,14 @@ class InputError(PermanentError):
 
 class CorruptData(PermanentError):
     """Committed bytes that do not match the digest in their manifest; `where` are the dataset and
-    the shard, as far as they are known."""
+    the shard, as far as they are known, `run` the run that they are of, which can be repaired."""
 
-    def __init__(self, sentence: str, where: tuple[str, int] | None = None) -> None:
-        super().__init__(sentence)
-        self.where = where
+    def __init__(
+        self, what: str, where: tuple[str, int] | None = None, run: Path | None = None
+    ) -> None:
+        repair = f": `palimpsest repair {shlex.quote(str(run))}` makes it again" if run else ""
+        super().__init__(f"{what}{repair}")
+        self.what, self.where = what, where
 
 
 class TransientError(PalimpsestError):

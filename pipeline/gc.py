@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline import disk, spool
+from pipeline import disk, spool, units
 from pipeline.documents import Doc
 from pipeline.errors import OK, CorruptData, NotReady
 from pipeline.reading import count_bar
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
+from pipeline.units import counted
 
 #: Seconds; more than any clocks of two machines that share a volume are apart.
 GRACE = 3600.0
@@ -51,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
         return OK
     for one in found.leftovers:
         print(f"{one.path}: {one.why}, {one.bytes:,} bytes")
-    size = f"{len(found.leftovers)} leftovers of {found.bytes / 1e6:.1f} MB"
+    size = f"{counted(len(found.leftovers), 'leftover')} of {units.size(found.bytes)}"
     if not found.leftovers:
         print("nothing to collect")
     else:

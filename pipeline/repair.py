@@ -21,6 +21,7 @@ from pipeline.documents import Doc
 from pipeline.errors import OK
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
+from pipeline.units import counted
 from pipeline.verify import Damage, Verdict, as_text, verify
 
 #: Damage may show in lineage only once its parents have been made again; each round goes one step
@@ -66,7 +67,7 @@ def repair(path: Path, retire_only: bool = False, say: Callable[[str], None] = p
             generation = next_generation(run)
             with runs.lock(path):
                 retired[generation.name] = retire(run, found.damages, generation)
-            say(f"{len(found.damages)} shards were moved to {generation}")
+            say(f"moved {counted(len(found.damages), 'shard')} to {generation}")
         if retire_only:
             say("submit the workflow of this run again: it makes them anew")
             return _ended(found, retired, OK)

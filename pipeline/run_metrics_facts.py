@@ -106,8 +106,7 @@ class Facts:
         row = self._rows((dataset.name,), shard).get(name)
         if row is None or (found := row.get(name, kind)) is None:
             path = self.run.manifest_path(dataset.name, shard)
-            raise CorruptData(f"{path} has no {kind}: delete it, then run the same command again "
-                              "to have it made again")  # fmt: skip
+            raise CorruptData(f"{path} has no {kind}", (dataset.name, shard), self.run.path)
         return found
 
     def _rows(self, datasets: Iterable[str], shard: int) -> dict[str, Row]:

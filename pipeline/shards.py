@@ -76,8 +76,7 @@ class RunFolder:
             raise self.broken(manifest, f"{path} has {found.st_size} bytes, not {manifest.bytes}")
 
     def verify(self, manifest: Manifest) -> None:
-        """Read the tar in full. Raises CorruptData, which says what to delete, unless it holds the
-        bytes that were committed."""
+        """Read the tar in full. Raises CorruptData unless it holds what was committed."""
         path = self.tar(manifest)
         try:
             sha = disk.digest(path)
@@ -93,11 +92,8 @@ class RunFolder:
 
     def broken(self, manifest: Manifest, what: str) -> CorruptData:
         """`what` and the way out. A stage makes the same bytes again, so that what others made from
-        them stands; where it does not (another GPU), the audit names what is made from others."""
-        beside = self.manifest_path(manifest.dataset, manifest.shard).name
-        return CorruptData(f"{what}: delete it and {beside} beside it, then run the same command "
-                           "again to have both made again", (manifest.dataset, manifest.shard)
-                           )  # fmt: skip
+        them stands; where it does not (another GPU), what is made from others is repaired, too."""
+        return CorruptData(what, (manifest.dataset, manifest.shard), self.path)
 
 
 @lru_cache(maxsize=1024)
@@ -121,8 +117,7 @@ def parsed(path: Path) -> Manifest:
         what = f"{error.error_count()} errors"
     except ValueError as error:
         what = str(error)
-    raise CorruptData(f"{path} is not a manifest ({what}): delete it, then run the same command "
-                      "again to have it made again")  # fmt: skip
+    raise CorruptData(f"{path} is not a manifest ({what})", run=path.parents[2])
 
 
 @dataclass

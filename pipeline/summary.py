@@ -56,8 +56,13 @@ def as_text(found: Audit) -> str:
     lines += [f"missing: {text}" for text in found.missing[:10]]
     if len(found.missing) > 10:
         lines.append(f"missing: ... and {len(found.missing) - 10} more")
-    verdict = "faults" if found.faults else "incomplete" if found.missing else "complete"
-    lines.append(f"audit: {verdict}" + (f", dataset digest {found.digest}" if found.digest else ""))
+    if found.faults:
+        where = shlex.quote(found.run)
+        lines.append(f"audit: faults: `palimpsest verify {where}` says all that is damaged, "
+                     f"`palimpsest repair {where}` makes good what it can")  # fmt: skip
+    else:
+        digest = f", dataset digest {found.digest}" if found.digest else ""
+        lines.append(f"audit: {'incomplete' if found.missing else 'complete'}{digest}")
     return "\n".join(lines)
 
 

@@ -21,6 +21,11 @@ def size(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def counted(count: int, one: str, more: str = "") -> str:
+    """1 shard, 3 shards, 2 matrices."""
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
 def money(amount: float) -> str:
     """12.40; below 1, four digits after the point, so that a sample's price is not 0.00."""
     if 0 < amount < 0.00005:

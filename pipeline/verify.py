@@ -26,6 +26,7 @@ from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
 from pipeline.manifest import Manifest, Member
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage, read_run
+from pipeline.units import counted, size
 
 #: Members of one tar that are named; the rest are counted.
 NAMED = 5
@@ -69,14 +70,15 @@ def as_text(found: Verdict) -> str:
     lines += [f"missing: {text}" for text in found.missing[:10]]
     if len(found.missing) > 10:
         lines.append(f"missing: ... and {len(found.missing) - 10} more")
-    lines.append(f"{found.shards:,} shards of {found.bytes / 1e9:.2f} GB were read, the pixels of "
-                 f"{found.pictures:,} pictures looked at")  # fmt: skip
+    read, seen = counted(found.shards, "shard"), counted(found.pictures, "picture")
+    lines.append(f"read: {read} of {size(found.bytes)}, and the pixels of {seen}")
     if found.damages:
-        beside = f" and {len(found.files)} other files" if found.files else ""
-        lines.append(f"verify: {len(found.damages)} shards{beside} are damaged: `palimpsest repair "
-                     f"{shlex.quote(found.run)}` makes them again")  # fmt: skip
+        beside = f" and {counted(len(found.files), 'other file')}" if found.files else ""
+        lines.append(f"verify: damage in {counted(len(found.damages), 'shard')}{beside}: "
+                     f"`palimpsest repair {shlex.quote(found.run)}` makes good what it can"
+                     )  # fmt: skip
     elif found.files:
-        lines.append(f"verify: {len(found.files)} files beside the shards are damaged")
+        lines.append(f"verify: damage in {counted(len(found.files), 'file')} beside the shards")
     else:
         whole = f"whole, dataset digest {found.digest}" if found.digest else "whole"
         missing = "not damaged, but incomplete: wait while it is at work, else run it again"

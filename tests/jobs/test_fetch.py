@@ -11,6 +11,7 @@ import pytest
 from httpx2 import ConnectTimeout, Request, Response
 from huggingface_hub.errors import (
     GatedRepoError,
+    HfHubHTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -114,6 +115,10 @@ def test_the_token_is_read_from_its_file(
          "is not on the hub, or not for this token"),
         (RevisionNotFoundError("no", response=Response(404, request=REQUEST)), PERMANENT,
          "has the revision of"),
+        (HfHubHTTPError("401 Unauthorized", response=Response(401, request=REQUEST)), PERMANENT,
+         "refuses this token or this account (401 Unauthorized); give another one"),
+        (HfHubHTTPError("502 Bad Gateway", response=Response(502, request=REQUEST)), TRANSIENT,
+         "could not be fetched (502 Bad Gateway)"),
         (LocalEntryNotFoundError("no route\nmore"), TRANSIENT, "could not be fetched (no route)"),
         (ConnectTimeout(""), TRANSIENT, "could not be fetched (ConnectTimeout)"),
         (OSError(28, "No space left on device"), TRANSIENT, "No space left on device"),

@@ -43,7 +43,7 @@ def test_a_rotten_byte_is_found_where_every_tar_is_read(run: RunFolder, standin:
     assert audited(run).exit_code == 0
     found = audited(run, verify=True)
     assert found.exit_code == 78 and len(found.faults) == 1
-    assert f"{path} does not match its digest: delete it and 00001.json" in found.faults[0]
+    assert f"{path} does not match its digest" in found.faults[0]
 
 
 def test_a_tar_cut_short_is_found_by_its_size(run: RunFolder, standin: Config) -> None:
@@ -51,7 +51,7 @@ def test_a_tar_cut_short_is_found_by_its_size(run: RunFolder, standin: Config) -
     path = run.tar(manifests[0])
     path.write_bytes(path.read_bytes()[:-1])
     (fault,) = audited(run).faults
-    assert f"{path} has {manifests[0].bytes - 1} bytes, not {manifests[0].bytes}: delete" in fault
+    assert f"{path} has {manifests[0].bytes - 1} bytes, not {manifests[0].bytes}" in fault
 
 
 def test_a_source_in_two_splits_is_found(run: RunFolder, standin: Config) -> None:

@@ -212,7 +212,7 @@ def test_no_run_and_a_damaged_one(tmp_path: Path, capsys: pytest.CaptureFixture[
     commit(run, "ingest", 0, KEYS[:4], 1.0)
     path = run.manifest_path("ingest", 0)
     path.write_bytes(path.read_bytes().replace(b'"seconds":1.0', b'"seconds":9.0'))
-    with pytest.raises(CorruptData, match="00000.json is not a manifest .*: delete it"):
+    with pytest.raises(CorruptData, match="00000.json is not a manifest .*: `palimpsest repair"):
         reckon(run, config)
 
 

@@ -229,7 +229,7 @@ def test_what_is_damaged_is_said_once_and_left_out(
         found = exposition.of(runs=runs)
         assert found.one(metrics.RUN_SAMPLES) == 16 and found.one(metrics.RUN_COMMITTED) == 2
     (said,) = warnings(capsys)
-    assert f"{path} is not a manifest" in said and "delete it" in said
+    assert f"{path} is not a manifest" in said and "palimpsest repair" in said
     path.write_bytes(whole)
     assert exposition.of(runs=runs).one(metrics.RUN_SAMPLES) == 24
 

@@ -152,11 +152,14 @@ def test_a_manifest_of_another_shard_is_not_believed(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"null", b"\xff"])
-def test_a_torn_manifest_says_which_file_to_delete(run: RunFolder, data: bytes) -> None:
+def test_a_torn_manifest_says_which_file_it_is_and_the_way_out(run: RunFolder, data: bytes) -> None:
     write(run, "edit", {"00000000": {"a.json": b"{}"}})
     path = run.manifest_path("edit", 0)
     path.write_bytes(data)
-    with pytest.raises(CorruptData, match=f"{path} is not a manifest .*: delete it"):
+    with pytest.raises(
+        CorruptData,
+        match=f"{path} is not a manifest .*: `palimpsest repair {run.path}` makes it again",
+    ):
         run.manifest("edit", 0)
     path.unlink()
     write(run, "edit", {"00000000": {"a.json": b"{}"}})
@@ -164,7 +167,7 @@ def test_a_torn_manifest_says_which_file_to_delete(run: RunFolder, data: bytes) 
 
 def test_a_manifest_that_is_a_folder_is_named(run: RunFolder) -> None:
     run.manifest_path("edit", 0).mkdir(parents=True)
-    with pytest.raises(CorruptData, match="00000.json is not a manifest .it is a folder.: delete"):
+    with pytest.raises(CorruptData, match="00000.json is not a manifest .it is a folder.: `palimpsest rep"):
         run.manifest("edit", 0)
     with pytest.raises(CorruptData, match="it is a folder"):
         write(run, "edit", {"00000000": {"a.json": b"{}"}})
@@ -192,11 +195,11 @@ def test_every_flipped_byte_of_a_tar_is_noticed(run: RunFolder) -> None:
     for place in range(0, len(good), 37):
         run.tar(manifest).write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
         run.measure(manifest)
-        with pytest.raises(CorruptData, match="delete it and 00000.json beside it"):
+        with pytest.raises(CorruptData, match="`palimpsest repair .*` makes it again"):
             run.verify(manifest)
 
 
-def test_a_damaged_tar_is_made_again_as_the_sentence_says(run: RunFolder) -> None:
+def test_a_shard_whose_manifest_was_taken_away_is_made_again(run: RunFolder) -> None:
     manifest = write(run, "edit", {"00000000": {"a.json": b"{}"}})
     run.tar(manifest).unlink()
     with pytest.raises(CorruptData, match="is gone"):
@@ -310,5 +313,5 @@ def test_a_manifest_of_an_older_version_is_told_from_a_damaged_one(run: RunFolde
     path = run.manifest_path("edit", 0)
     path.write_bytes(unsealed(path.read_bytes()))
     with pytest.raises(CorruptData, match=r"does not end with its own digest: .* older version\): "
-                       "delete it, then run"):  # fmt: skip
+                       "`palimpsest repair"):  # fmt: skip
         run.manifest("edit", 0)

@@ -14,7 +14,7 @@ DAMAGE = Damage(dataset="plan", shard=0, what=("plan shard 00000: is gone",))
     [
         ({}, f"verify: whole, dataset digest {'d' * 64}"),
         ({"damages": (DAMAGE,)},
-         "verify: 1 shards are damaged: `palimpsest repair 'my runs/r1'` makes them again"),
+         "verify: damage in 1 shard: `palimpsest repair 'my runs/r1'` makes good what it can"),
         ({"missing": ("plan shard 00000 is not committed",), "digest": ""},
          "verify: not damaged, but incomplete: wait while it is at work, else run it again"),
     ],
