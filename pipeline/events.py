@@ -98,7 +98,15 @@ def say(event: str, text: str, level: str = "info", **facts: Any) -> None:
     kept = {key: clean(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
     if as_json():
         line = {"time": now, "level": level, "event": event, **_who, **kept}
-        print(json.dumps(line, default=str), flush=True)
+        _print(json.dumps(line, default=str))
         return
     names = [str(_who[key]) for key in ("stage", "partition") if key in _who]
-    print(" ".join([now, *names, text.format(**kept)]), flush=True)
+    _print(" ".join([now, *names, text.format(**kept)]))
+
+
+def _print(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except OSError as error:  # of a full disk, say, which nobody would know for the log's
+        error.filename = error.filename or "the log"
+        raise

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from pathlib import Path
 
 #: Seconds between two lines of work that goes on for long: 60 lines an hour.
 EVERY = 60.0
@@ -33,7 +35,7 @@ class Pulse:
 
 
 class Told:
-    """`N/M` in a file, at most twice a second."""
+    """`N/M` in a file, at most twice a second; where it cannot be written, the work goes on."""
 
     def __init__(self) -> None:
         self._file, self._samples = os.environ.get(FILE), os.environ.get(SAMPLES_FILE)
@@ -45,8 +47,7 @@ class Told:
         if not self._file or (not force and now - self._last < OFTEN):
             return
         self._last = now
-        with open(self._file, "w") as out:
-            out.write(f"{done}/{total}\n")
-        if self._samples:
-            with open(self._samples, "w") as out:
-                out.write(f"{samples}\n")
+        with suppress(OSError):
+            Path(self._file).write_text(f"{done}/{total}\n")
+            if self._samples:
+                Path(self._samples).write_text(f"{samples}\n")

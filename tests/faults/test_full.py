@@ -171,7 +171,10 @@ def test_a_whole_run_on_a_disk_that_fills(tmp_path: Path, said: Callable[[str], 
             words = log.read_text()
             where = f"{SEED}={seed()}, {left} bytes left: {words[-2000:]}"
             assert code == TRANSIENT and "Traceback" not in words, where
-            assert re.search(rf"(writing|disk of) {re.escape(str(out))}.*: make room", words), where
+            place = re.escape(str(out))
+            assert re.search(rf"(writing (the log|{place})|disk of {place}).*: make room", words), (
+                where
+            )
             ballast.unlink()
             assert finish(profile, out) == clean, where
             full += 1

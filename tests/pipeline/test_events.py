@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
@@ -114,3 +114,14 @@ def test_no_text_makes_a_second_line_or_steers_a_terminal(text: str, mode: str) 
         events.say("note", "{said}; {names}", said=text, names=Numbers({text: 1}))
     line = out.getvalue()
     assert line.endswith("\n") and line[:-1].isprintable()
+
+
+def test_a_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            events.say("begun", "here")
+        assert caught.value.filename == "the log"
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()

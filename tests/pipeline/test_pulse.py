@@ -68,3 +68,8 @@ def test_the_executor_asks_for_both_and_reads_what_is_there(tmp_path: Path) -> N
     assert (one.share(), one.samples()) == (0.75, 12)
     one._samples.write_text("")  # just being written
     assert one.samples() == 0
+
+
+def test_the_work_goes_on_where_nothing_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pulse.FILE, "/dev/full")
+    Told().tell(1, 2, 3, force=True)

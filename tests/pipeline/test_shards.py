@@ -167,7 +167,9 @@ def test_a_torn_manifest_says_which_file_it_is_and_the_way_out(run: RunFolder, d
 
 def test_a_manifest_that_is_a_folder_is_named(run: RunFolder) -> None:
     run.manifest_path("edit", 0).mkdir(parents=True)
-    with pytest.raises(CorruptData, match="00000.json is not a manifest .it is a folder.: `palimpsest rep"):
+    with pytest.raises(
+        CorruptData, match="00000.json is not a manifest .it is a folder.: `palimpsest rep"
+    ):
         run.manifest("edit", 0)
     with pytest.raises(CorruptData, match="it is a folder"):
         write(run, "edit", {"00000000": {"a.json": b"{}"}})
