@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from pipeline import events
+from pipeline import events, fallback
 from tests.faults.counts import SEED, seed
 
 #: Read when webdataset is imported: it then runs neither the pickles nor the commands of a shard.
@@ -39,6 +39,8 @@ def said(record_property: Callable[[str, object], None]) -> Callable[[str], None
 
 @pytest.fixture(autouse=True)
 def _nobody_speaks() -> Iterator[None]:
-    """A test that runs a stage in this process leaves its name and its way to speak to no other."""
+    """A test that runs a stage in this process leaves its name, its way to speak, and how often it
+    cut a batch to no other."""
     yield
     events.speak_for({}, "human")
+    fallback.taken()
