@@ -89,7 +89,7 @@ def test_a_stage_that_is_stopped_ends_soon_and_loses_one_batch(
     chosen = seed()
     mini.compute(mini.begun(tmp_path / "clean"), shards=mini.SHARDS)
     wanted = mini.digests(RunFolder(tmp_path / "clean"))
-    runs, stops = count("sigterms") // 3, 3
+    runs, stops = -(-count("sigterms") // 3), 3
     with ThreadPoolExecutor(4) as pool:
         draws = [random.Random(chosen + i) for i in range(runs)]
         found = list(pool.map(lambda i: ended(tmp_path / f"run-{i}", draws[i], stops), range(runs)))
