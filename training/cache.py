@@ -132,8 +132,8 @@ def open_cache(
             known = Index(format=FORMAT, split=split, size=size, resampler=RESAMPLER,
                           samples=count, digest=digest, files=files)  # fmt: skip
             disk.replace(aside / INDEX, known.model_dump_json(indent=1).encode())
-            if _opened(folder, digest, size, parents, check) is None:  # else another was first
-                stand(aside, folder)
+            stand(aside, folder,
+                  lambda: _opened(folder, digest, size, parents, check) is not None)  # fmt: skip
         except FileNotFoundError as error:
             raise TransientError(f"{error.filename} was removed while it was filled: run the same "
                                  "command again") from None  # fmt: skip

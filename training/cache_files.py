@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,19 +30,26 @@ def hold_against(path: Path, file: File, check: bool) -> None:
         raise ValueError(f"{path.name} does not match its digest")
 
 
-def stand(aside: Path, folder: Path) -> None:
-    """Give a filled cache its name; what lies there is damaged."""
-    if folder.exists():
+def stand(aside: Path, folder: Path, whole: Callable[[], bool]) -> None:
+    """Give a filled cache its name, unless what has it is `whole`: another process was first, and
+    others may be reading it by now."""
+    if not _named(aside, folder) and not whole():
         away = aside.with_name(f"{aside.name}.old")
         with suppress(FileNotFoundError):
             disk.system.replace(folder, away)
             shutil.rmtree(away, ignore_errors=True)
+        _named(aside, folder)
+    disk.sync_folder(folder.parent)
+
+
+def _named(aside: Path, folder: Path) -> bool:
     try:
         disk.system.replace(aside, folder)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another was first, just now
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
-    disk.sync_folder(folder.parent)
+        return False
+    return True
 
 
 def tidy(home: Path, name: str, kind: str) -> None:

@@ -198,6 +198,20 @@ def test_several_at_once_do_each_other_no_harm(
     assert same(open_cache(run, config, "train", 32), found[0])
 
 
+def test_a_whole_one_keeps_its_name_even_for_a_moment(tmp_path: Path) -> None:
+    """Whoever was second must not take it away: the first may be opening it."""
+    aside, folder = tmp_path / ".second", tmp_path / "cache"
+    for path in (aside, folder):
+        path.mkdir()
+        (path / path.name).touch()
+    inode = folder.stat().st_ino
+    cache_files.stand(aside, folder, lambda: True)
+    assert folder.stat().st_ino == inode and aside.exists()
+    cache_files.stand(aside, folder, lambda: False)
+    assert folder.stat().st_ino != inode and not aside.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
 def test_one_that_was_killed_hurts_nobody(runs: Runs) -> None:
     """A process dies while it fills; one that waits for it goes on in its place."""
     run, config = runs.make()
