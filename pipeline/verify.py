@@ -95,7 +95,7 @@ def verify(path: Path) -> Verdict:
                        missing=(), files=(strange,))  # fmt: skip
     config, run = read_run(path), RunFolder(path)
     stages = checked(config)
-    counted, faults = audit.look(path, verify=True)
+    recount, faults = audit.look(path, verify=True)
     found: dict[tuple[str, int], list[str]] = {}
     for fault in faults:
         found.setdefault((fault.dataset, fault.shard), []).append(fault.text)
@@ -106,10 +106,10 @@ def verify(path: Path) -> Verdict:
         found.setdefault((fault.dataset, fault.shard), []).append(fault.text)
     damages = tuple(Damage(dataset=name, shard=shard, what=tuple(what))
                     for (name, shard), what in sorted(found.items()))  # fmt: skip
-    return Verdict(run=str(path), digest=counted.digest, bytes=reading.stored(run),
-                   shards=sum(row.shards for row in counted.stages.values()),
-                   pictures=pictures, missing=counted.missing, damages=damages,
-                   files=tuple(publish.stale(run, config, not counted.missing)))  # fmt: skip
+    return Verdict(run=str(path), digest=recount.digest, bytes=reading.stored(run),
+                   shards=sum(row.shards for row in recount.stages.values()),
+                   pictures=pictures, missing=recount.missing, damages=damages,
+                   files=tuple(publish.stale(run, config, not recount.missing)))  # fmt: skip
 
 
 def _members(run: RunFolder, dataset: str, shard: int) -> list[str]:
