@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs import abreast
 from jobs.models_hub import token
 from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
 from pipeline.reading import bar
@@ -38,8 +39,9 @@ def fetch(folder: Path) -> None:
         from huggingface_hub import HfApi, hf_hub_download
 
         about = HfApi().dataset_info(REPO, revision=REVISION, files_metadata=True, token=token())
-        for one in wanted(about.siblings or []):
-            name, published = one.rfilename, one.lfs.sha256 if one.lfs else ""
+
+        def one(sibling: RepoSibling) -> None:
+            name, published = sibling.rfilename, sibling.lfs.sha256 if sibling.lfs else ""
             pinned = PINNED.get(name, published)
             if published and published != pinned:
                 raise CorruptData(f"{REPO} has other bytes of {name} at {REVISION[:12]} than those "
@@ -50,6 +52,8 @@ def fetch(folder: Path) -> None:
             if pinned and _digest(path) != pinned:
                 path.unlink()  # else the next try would believe it
                 raise TransientError(f"{name} of {REPO} did not arrive whole: fetch again")
+
+        abreast.each(one, wanted(about.siblings or []), most=1)
 
 
 def wanted(files: list[RepoSibling]) -> list[RepoSibling]:

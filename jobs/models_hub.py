@@ -11,11 +11,11 @@ from __future__ import annotations
 import glob
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs import abreast
 from jobs.arrivals import Arrivals
 from jobs.models_files import wanted
 from pipeline import events, store
@@ -96,7 +96,6 @@ def _download(
 def _fetch(
     repo: str, revision: str, folder: Path, names: Sequence[str], begins: Callable[[str], None]
 ) -> None:
-    """Several files at a time; after an error none that is not begun."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -106,13 +105,7 @@ def _fetch(
         begins(name)
         hf_hub_download(repo, name, revision=revision, local_dir=folder, token=token())
 
-    with ThreadPoolExecutor(max_workers=FILES, thread_name_prefix="fetch") as pool:
-        try:
-            for ended in as_completed([pool.submit(one, name) for name in names]):
-                ended.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    abreast.each(one, names, FILES)
 
 
 def _whole(info: ModelInfo, mine: Sequence[str], partial: Path) -> dict[str, Entry]:

@@ -76,6 +76,11 @@ class InputError(PermanentError):
     """Photographs or a run folder that cannot be used."""
 
 
+def to_repair(run: Path | str) -> str:
+    """The command that makes good a run, as a sentence names it."""
+    return f"`palimpsest repair {shlex.quote(str(run))}`"
+
+
 class CorruptData(PermanentError):
     """Committed bytes that do not match the digest in their manifest; `where` are the dataset and
     the shard, as far as they are known, `run` the run that they are of, which can be repaired."""
@@ -83,8 +88,7 @@ class CorruptData(PermanentError):
     def __init__(
         self, what: str, where: tuple[str, int] | None = None, run: Path | None = None
     ) -> None:
-        repair = f": `palimpsest repair {shlex.quote(str(run))}` makes it again" if run else ""
-        super().__init__(f"{what}{repair}")
+        super().__init__(f"{what}: {to_repair(run)} makes it again" if run else what)
         self.what, self.where = what, where
 
 

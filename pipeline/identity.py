@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import disk
 from pipeline.config import Config
 from pipeline.dag import dag
-from pipeline.errors import CorruptData, InputError, NotReady
+from pipeline.errors import CorruptData, InputError, NotReady, to_repair
 from pipeline.manifest import CHECK, seal, unsealed
 from pipeline.shards import RunFolder
 from pipeline.stage import read_run
@@ -52,8 +52,8 @@ def begun(out: Path) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError, IsADirectoryError):
         found = None
     if not isinstance(found, dict):
-        raise InputError(f"{path} is damaged: `palimpsest repair {out}` writes it anew if the "
-                         "rest of the run is whole; else give another folder with --out"
+        raise InputError(f"{path} is damaged: {to_repair(out)} writes it anew if the rest of the "
+                         "run is whole; else give another folder with --out"
                          )  # fmt: skip
     return found
 
@@ -68,8 +68,8 @@ def wrong(out: Path) -> tuple[str, str]:
     except InputError as error:
         return RUN, str(error)
     if not facts:
-        return RUN, (f"{out / RUN} is gone: `palimpsest repair {out}` writes it anew if the rest "
-                     "of the run is whole")  # fmt: skip
+        return RUN, (f"{out / RUN} is gone: {to_repair(out)} writes it anew if the rest of the run "
+                     "is whole")  # fmt: skip
     if CONFIG in facts:
         try:
             same = disk.digest(out / CONFIG) == facts[CONFIG]

@@ -19,7 +19,7 @@ from pipeline import disk
 from pipeline.config import Config
 from pipeline.datacard import REALS, SPLITS, readme
 from pipeline.documents import IndexFacts
-from pipeline.errors import CorruptData, NotReady
+from pipeline.errors import CorruptData, NotReady, to_repair
 from pipeline.manifest import Manifest
 from pipeline.protocols import trials
 from pipeline.shards import RunFolder, join
@@ -76,8 +76,8 @@ def stale(run: RunFolder, config: Config, finished: bool) -> list[str]:
     for target, wanted in offers:
         with suppress(CorruptData, NotReady):
             if target.exists() and not _same(run, target, wanted()):
-                found.append(f"{target} is not what its shard has: `palimpsest repair {run.path}` "
-                             "writes it anew")  # fmt: skip
+                found.append(f"{target} is not what its shard has: {to_repair(run.path)} writes it "
+                             "anew")  # fmt: skip
     return found
 
 

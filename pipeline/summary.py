@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pipeline import runs
 from pipeline.audit import Audit
 from pipeline.config import Config
+from pipeline.errors import to_repair
 from pipeline.fates import FATES
 from pipeline.shards import RunFolder
 
@@ -57,9 +58,8 @@ def as_text(found: Audit) -> str:
     if len(found.missing) > 10:
         lines.append(f"missing: ... and {len(found.missing) - 10} more")
     if found.faults:
-        where = shlex.quote(found.run)
-        lines.append(f"audit: faults: `palimpsest verify {where}` says all that is damaged, "
-                     f"`palimpsest repair {where}` makes good what it can")  # fmt: skip
+        lines.append(f"audit: faults: `palimpsest verify {shlex.quote(found.run)}` says all that "
+                     f"is damaged, {to_repair(found.run)} makes good what it can")  # fmt: skip
     else:
         digest = f", dataset digest {found.digest}" if found.digest else ""
         lines.append(f"audit: {'incomplete' if found.missing else 'complete'}{digest}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import shlex
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +21,7 @@ from pipeline.config import Config
 from pipeline.conservation import Fault
 from pipeline.dag import checked
 from pipeline.documents import Doc
-from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady
+from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady, to_repair
 from pipeline.manifest import Manifest, Member
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage, read_run
@@ -75,8 +74,7 @@ def as_text(found: Verdict) -> str:
     if found.damages:
         beside = f" and {counted(len(found.files), 'other file')}" if found.files else ""
         lines.append(f"verify: damage in {counted(len(found.damages), 'shard')}{beside}: "
-                     f"`palimpsest repair {shlex.quote(found.run)}` makes good what it can"
-                     )  # fmt: skip
+                     f"{to_repair(found.run)} makes good what it can")  # fmt: skip
     elif found.files:
         lines.append(f"verify: damage in {counted(len(found.files), 'file')} beside the shards")
     else:

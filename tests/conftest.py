@@ -1,13 +1,14 @@
 """For all tests, before any of them is imported."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from pipeline import events, fallback
-from tests.faults.counts import SEED, seed
+from tests.faults.counts import SEED, seed, soaking
 
 #: Read when webdataset is imported: it then runs neither the pickles nor the commands of a shard.
 os.environ["WDS_SECURE"] = "1"
@@ -21,11 +22,35 @@ def pytest_report_header() -> str:
     return f"{SEED}={seed()}"
 
 
+class AsTheyCome:
+    """Prints what each test found as soon as it ends: a soak that is killed leaves that behind."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for line in figures(report):
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    plugins = session.config.pluginmanager
+    if soaking() and (reporter := plugins.get_plugin("terminalreporter")):  # xdist's workers: none
+        plugins.register(AsTheyCome(reporter))
+
+
+def figures(report: object) -> list[str]:
+    """What a test said; nothing if it is no report of one that was run."""
+    if not isinstance(report, pytest.TestReport) or report.when != "call":
+        return []
+    return [str(line) for name, line in report.user_properties if name == "said"]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the tests found, also those that ran in other processes or failed."""
     lines = [line for reports in terminalreporter.stats.values() for report in reports
-             if getattr(report, "when", "") == "call"
-             for name, line in report.user_properties if name == "said"]  # fmt: skip
+             for line in figures(report)]  # fmt: skip
     if lines:
         terminalreporter.section(f"figures ({SEED}={seed()})")
         terminalreporter.write_line("\n".join(lines))

@@ -16,6 +16,7 @@ from jobs import arrivals
 from jobs.arrivals import Arrivals
 from pipeline import events
 from pipeline.cards import card
+from pipeline.errors import OK, TRANSIENT
 from tests.jobs.hub import PART, Hub
 
 ROOT = Path(__file__).parents[2]
@@ -33,19 +34,25 @@ FILES = {"model_index.json": b"{}", "unet/model.safetensors": b"x" * (2 * PART +
          "vae/model.safetensors": bytes(10_000), "vae/empty.txt": b""}  # fmt: skip
 
 
-def fetched(folder: Path, hub: Hub, logs: str) -> tuple[int, list[str]]:
-    """Exit code and lines of a fetch pod against the served hub."""
+def pod(folder: Path, hub: Hub, logs: str) -> subprocess.Popen[str]:
+    """A fetch pod against the served hub."""
     (folder / "mine.yaml").write_text(
         f"profile: mine\nsamples: 4\nfamilies: {{sdxl: 1, heal: 2}}\nlocal: {{logs: {logs}}}\n"
         f"editing: {{folder: {folder / 'models'}}}\n"
     )
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", POD, "--family=sdxl", f"--config={folder / 'mine.yaml'}"],
-        capture_output=True, text=True, check=False, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1",
              "HF_HOME": str(folder / "hf")},
     )  # fmt: skip
-    return done.returncode, done.stdout.splitlines()
+
+
+def fetched(folder: Path, hub: Hub, logs: str) -> tuple[int, list[str]]:
+    """Exit code and lines of a fetch pod that is left to end."""
+    with pod(folder, hub, logs) as process:
+        said, _ = process.communicate()
+    return process.returncode, said.splitlines()
 
 
 def test_each_file_is_told_as_it_begins_and_then_how_far_all_are(tmp_path: Path) -> None:
@@ -78,6 +85,21 @@ def test_what_an_earlier_try_fetched_is_no_news(tmp_path: Path) -> None:
     assert {"unet/model.safetensors: 21.0 MB"} <= again
     assert not any(one.startswith(("model_index", "vae/model")) for one in again)
     assert any(re.search(r"MB of 21\.0 MB, .*/s, .* to go$", line) for line in lines)
+
+
+def test_a_pod_that_is_stopped_waits_for_no_download(tmp_path: Path) -> None:
+    with Hub(REPO, {COMMIT: FILES}, pause=60).serving() as hub:
+        with pod(tmp_path, hub, "json") as process:
+            assert process.stdout is not None
+            assert any("download-progress" in line for line in process.stdout)
+            begun = time.monotonic()
+            process.terminate()
+            assert process.wait(timeout=60) == TRANSIENT
+            assert time.monotonic() - begun < 10
+        assert not any(one.exists() for one in card("editors", "sdxl").folders(tmp_path / "models"))
+        hub.pause = 0
+        code, lines = fetched(tmp_path, hub, "json")
+    assert code == OK and json.loads(lines[-1])["event"] == "stage-finished"
 
 
 def test_what_is_counted_has_arrived(tmp_path: Path) -> None:
