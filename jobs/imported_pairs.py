@@ -17,7 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.photos import Limits, Refused, greedy, judge, limit, rgb, why
+from jobs.displayed import rgb
+from jobs.photos import Limits, Refused, greedy, judge, limit, why
 from pipeline.released import COLUMNS, Pair, located, strange
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jobs.displayed import jpeg_quality, rgb, turned, upright
+
 if TYPE_CHECKING:  # the process that decodes shall start at once
     import numpy as np
     from numpy.typing import NDArray
@@ -32,10 +34,6 @@ PER_PIXEL, BESIDES = 16, 64 << 20
 #: Pixels of a JPEG that a byte can hold at most: a bit for each block of 64. What its data do not
 #: reach, the decoder leaves grey without a word.
 SPARSE = 512
-#: Rows of a deep picture that are scaled at once.
-BAND = 256
-#: First row of the JPEG specification's luminance table (Annex K), for the quality estimate.
-_K1 = (16, 11, 10, 16, 24, 40, 51, 61)
 
 
 class Refused(Exception):
@@ -62,7 +60,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class Sight:
-    """A photograph as displayed: RGB, EXIF orientation applied. `stored_size` and `turned` say how
+    """A photograph as displayed: RGB, EXIF orientation applied. `stored_size` and `orientation` say how
     it lay in the file, since annotations are in the file's coordinates."""
 
     picture: Picture
@@ -105,7 +103,7 @@ def crop_mask(
     import numpy as np
     from PIL import Image
 
-    plane = _upright(Image.fromarray(mask.astype(np.uint8) * 255), orientation)
+    plane = upright(Image.fromarray(mask.astype(np.uint8) * 255), orientation)
     small = plane.resize((side, side), Image.Resampling.BOX, box=box)
     return np.asarray(small) >= 128
 
@@ -155,14 +153,14 @@ def seen(raw: bytes, rules: Bases | Limits) -> Sight:
                           f"need more than its {len(raw)} bytes")  # fmt: skip
         mode = picture.mode
         try:
-            quality = _jpeg_quality(picture)
-            orientation = _orientation(picture)  # a TIFF has none left after load():
+            quality = jpeg_quality(picture)
+            orientation = turned(picture)  # a TIFF has none left after load():
             picture.load()  # there Pillow itself sets it upright
             if picture.format == "TIFF":
                 shown = rgb(picture)
             else:
-                orientation = _orientation(picture)  # a PNG may have it after the pixels
-                shown = _upright(rgb(picture), orientation)
+                orientation = turned(picture)  # a PNG may have it after the pixels
+                shown = upright(rgb(picture), orientation)
         except MemoryError:
             raise greedy(picture.width * picture.height) from None
         except Exception as error:
@@ -208,15 +206,6 @@ def why(error: Exception, raw: bytes) -> QuarantineReason:
     return "truncated-image" if short or "truncated" in str(error).lower() else "unreadable-image"
 
 
-def _orientation(picture: Picture) -> int:
-    """The EXIF orientation; 1 where EXIF has none that makes sense, as viewers do."""
-    try:
-        found = picture.getexif().get(0x0112, 1)
-    except Exception:  # broken metadata must not cost a good picture
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
 def judge(size: tuple[int, int], rules: Bases | Limits) -> None:
     width, height = size
     if width * height > rules.max_pixels:
@@ -227,52 +216,3 @@ def judge(size: tuple[int, int], rules: Bases | Limits) -> None:
         raise Refused(
             "image-too-small", f"{width} x {height} pixels, bases.min_side is {rules.min_side}"
         )
-
-
-def rgb(picture: Picture) -> Picture:
-    """8-bit RGB of any mode: 16-bit is scaled down (not clipped), what is deeper still so that its
-    brightest pixel is white; transparency goes on white."""
-    import numpy as np
-    from PIL import Image
-
-    if picture.mode.startswith("I") or picture.mode == "F":
-        wide = np.asarray(picture)
-        narrow = np.empty(wide.shape, np.uint8)
-        bands = [slice(top, top + BAND) for top in range(0, wide.shape[0], BAND)]
-        white = 1.0 if picture.mode == "F" else 65535.0
-        for rows in bands:
-            band = wide[rows].astype(np.float64)
-            white = float(band[np.isfinite(band)].max(initial=white))
-        for rows in bands:  # a band at a time: eight bytes a number would be much of a large one
-            levels = np.nan_to_num(
-                wide[rows].astype(np.float64) / white * 255, posinf=255, neginf=0
-            )
-            narrow[rows] = levels.clip(0, 255).round()
-        return Image.fromarray(narrow).convert("RGB")
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _upright(picture: Picture, orientation: int) -> Picture:
-    """Apply an EXIF orientation (1 to 8)."""
-    from PIL import Image
-
-    turn = Image.Transpose
-    how = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
-           6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90}.get(orientation)  # fmt: skip
-    return picture if how is None else picture.transpose(how)
-
-
-def _jpeg_quality(picture: Any) -> int | None:
-    """The quality (1 to 100) that the first luminance row of the quantisation table stands for, by
-    the usual scaling of Annex K; None for other formats. A shortcut detectors must not learn, so
-    it is recorded."""
-    tables = getattr(picture, "quantization", None)
-    if picture.format not in ("JPEG", "MPO") or not tables or 0 not in tables:
-        return None
-    scale = sum(100 * got / base for got, base in zip(tables[0][:8], _K1, strict=True)) / 8
-    quality = 5000 / scale if scale > 100 else 100 - scale / 2
-    return int(max(1, min(100, round(quality))))
