@@ -20,7 +20,7 @@ def each(do: Callable[[T], object], what: Sequence[T], most: int) -> None:
     """Do it with each, with `most` at the same time. After an error no other begins; it is raised
     once those have ended that were begun."""
     left: SimpleQueue[T] = SimpleQueue()
-    ended: SimpleQueue[Exception | None] = SimpleQueue()
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
     over = Event()
     for one in what:
         left.put(one)
@@ -31,7 +31,7 @@ def each(do: Callable[[T], object], what: Sequence[T], most: int) -> None:
                 one = left.get_nowait()
                 try:
                     do(one)
-                except Exception as error:
+                except BaseException as error:  # a panic in the client's Rust is no Exception
                     over.set()
                     ended.put(error)
                 else:

@@ -60,8 +60,8 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class Sight:
-    """A photograph as displayed: RGB, EXIF orientation applied. `stored_size` and `orientation` say how
-    it lay in the file, since annotations are in the file's coordinates."""
+    """A photograph as displayed: RGB, EXIF orientation applied. `stored_size` and `orientation` say
+    how it lay in the file, since annotations are in the file's coordinates."""
 
     picture: Picture
     stored_size: tuple[int, int]

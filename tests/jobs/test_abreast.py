@@ -47,6 +47,17 @@ def test_all_are_done_and_never_too_many_at_a_time() -> None:
     abreast.each(work, "", most=3)
 
 
+def test_an_error_of_any_kind_is_raised_and_not_waited_for() -> None:
+    class Panic(BaseException):
+        """As PyO3 raises it."""
+
+    def work(name: str) -> None:
+        raise Panic(name)
+
+    with pytest.raises(Panic, match="a"):
+        abreast.each(work, "abc", most=1)
+
+
 def test_after_an_error_those_end_that_were_begun_and_no_other_begins() -> None:
     begun, ended, failed = [], [], threading.Event()
 
