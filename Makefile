@@ -35,7 +35,7 @@ tables-demo: $(VENV)/ready ## set up, then every table of the paper once, at dem
 test: $(VENV)/ready lint ## set up, then every check and every test
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=20
 
-soak: $(VENV)/ready ## the fault tests with ten to two hundred times as many cases: hours
+soak: $(VENV)/ready ## the fault tests with ten to two hundred times as many cases: an hour or more
 	PALIMPSEST_SOAK=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --timeout=86400 --verbose \
 		tests/faults $(HOSTILE)
 
