@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs import abreast
-from jobs.models_hub import token
+from jobs.models_hub import first_line, token
 from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
 from pipeline.reading import bar
 
@@ -102,5 +102,4 @@ def _hub(folder: Path) -> Iterator[None]:
     except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
         if getattr(error, "errno", None) is not None:
             raise
-        said = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise TransientError(f"{REPO} could not be fetched ({said})") from None
+        raise TransientError(f"{REPO} could not be fetched ({first_line(error)})") from None

@@ -156,9 +156,9 @@ def _hub(repo: str, folder: Path) -> Iterator[None]:
             raise
         if _status(error) in (401, 403):
             raise InputError(f"{repo} could not be fetched: the hub refuses this token or this "
-                             f"account ({_first_line(error)}); give another one in the secret "
+                             f"account ({first_line(error)}); give another one in the secret "
                              "palimpsest-hf-token, or by `hf auth login`") from None  # fmt: skip
-        raise TransientError(f"{repo} could not be fetched ({_first_line(error)})") from None
+        raise TransientError(f"{repo} could not be fetched ({first_line(error)})") from None
 
 
 def _status(error: Exception) -> int | None:
@@ -166,7 +166,8 @@ def _status(error: Exception) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of the hub's client says; its name, where that is nothing."""
     return str(error).strip().split("\n")[0][:200] or type(error).__name__
 
 

@@ -57,6 +57,10 @@ class Audit(Doc):
     def exit_code(self) -> int:
         return PERMANENT if self.faults else TRANSIENT if self.missing else OK
 
+    @property
+    def verdict(self) -> str:
+        return "faults" if self.faults else "incomplete" if self.missing else "complete"
+
 
 def audit(path: Path, only: frozenset[str] | None = None, verify: bool = False) -> Audit:
     """Audit the run at `path`, or only the stages named; with `verify`, read every tar in full."""

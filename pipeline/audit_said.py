@@ -15,9 +15,7 @@ from pipeline import events, summary
 from pipeline.audit import Audit, audit
 from pipeline.events import Numbers, Span
 from pipeline.stage import read_run
-
-#: Missing shards that are told one by one.
-SHOWN = 10
+from pipeline.summary import SHOWN
 
 
 def main(args: argparse.Namespace) -> int:
@@ -59,12 +57,11 @@ def tell(found: Audit, seconds: float) -> None:
     for missing in found.missing[:SHOWN]:
         events.say("missing", "{missing}", missing=missing)
     samples: dict[str, Any] = {str(fate): number for fate, number in found.samples.items()}
-    verdict = "faults" if found.faults else "incomplete" if found.missing else "complete"
     events.say(
         "stage-finished", "finished: audit: {verdict}, of {planned} planned samples "
         + ", ".join(f"{{{fate}}} {fate}" for fate in samples)
         + "; {missing} shards missing, {faults} faults, {seconds:span}"
-        + (", dataset digest {digest}" if found.digest else ""), verdict=verdict,
+        + (", dataset digest {digest}" if found.digest else ""), verdict=found.verdict,
         planned=sum(samples.values()), **samples, missing=len(found.missing),
         faults=len(found.faults), seconds=Span(round(seconds, 3)), digest=found.digest,
     )  # fmt: skip

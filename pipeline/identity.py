@@ -53,8 +53,7 @@ def begun(out: Path) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{path} is damaged: {to_repair(out)} writes it anew if the rest of the "
-                         "run is whole; else give another folder with --out"
-                         )  # fmt: skip
+                         "run is whole; else give another folder with --out")  # fmt: skip
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pipeline import runs
 from pipeline.audit import Audit
@@ -15,6 +15,8 @@ from pipeline.shards import RunFolder
 
 #: Stages that answer for one turn: what they decline costs a turn, not the sample.
 TURNS = ("prompt-", "edit-", "replay-")
+#: Missing shards that are told one by one.
+SHOWN = 10
 
 
 def declined(found: Audit) -> dict[str, int]:
@@ -41,6 +43,14 @@ def listed(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
 
 
+def lacking(missing: Sequence[str]) -> list[str]:
+    """A line for each of the first shards that are missing, and how many more there are."""
+    lines = [f"missing: {text}" for text in missing[:SHOWN]]
+    if len(missing) > SHOWN:
+        lines.append(f"missing: ... and {len(missing) - SHOWN} more")
+    return lines
+
+
 def as_text(found: Audit) -> str:
     """The table that `palimpsest audit` prints."""
     width = max(len(name) for name in found.stages)
@@ -54,15 +64,13 @@ def as_text(found: Audit) -> str:
         counts = " ".join(f"{cell:>6}" for cell in cells)
         lines.append(f"{name:<{width}} {counts} {row.seconds:>8.1f}  {why}".rstrip())
     lines += [f"FAULT {text}" for text in found.faults]
-    lines += [f"missing: {text}" for text in found.missing[:10]]
-    if len(found.missing) > 10:
-        lines.append(f"missing: ... and {len(found.missing) - 10} more")
+    lines += lacking(found.missing)
     if found.faults:
-        lines.append(f"audit: faults: `palimpsest verify {shlex.quote(found.run)}` says all that "
-                     f"is damaged, {to_repair(found.run)} makes good what it can")  # fmt: skip
+        rest = (f": `palimpsest verify {shlex.quote(found.run)}` says all that is damaged, "
+                f"{to_repair(found.run)} makes good what it can")  # fmt: skip
     else:
-        digest = f", dataset digest {found.digest}" if found.digest else ""
-        lines.append(f"audit: {'incomplete' if found.missing else 'complete'}{digest}")
+        rest = f", dataset digest {found.digest}" if found.digest else ""
+    lines.append(f"audit: {found.verdict}{rest}")
     return "\n".join(lines)
 
 

@@ -25,6 +25,7 @@ from pipeline.errors import OK, PERMANENT, TRANSIENT, CorruptData, NotReady, to_
 from pipeline.manifest import Manifest, Member
 from pipeline.shards import RunFolder
 from pipeline.stage import Stage, read_run
+from pipeline.summary import lacking
 from pipeline.units import counted, size
 
 #: Members of one tar that are named; the rest are counted.
@@ -66,9 +67,7 @@ def main(args: argparse.Namespace) -> int:
 def as_text(found: Verdict) -> str:
     lines = [f"damaged: {what}" for damage in found.damages for what in damage.what]
     lines += [f"damaged: {what}" for what in found.files]
-    lines += [f"missing: {text}" for text in found.missing[:10]]
-    if len(found.missing) > 10:
-        lines.append(f"missing: ... and {len(found.missing) - 10} more")
+    lines += lacking(found.missing)
     read, seen = counted(found.shards, "shard"), counted(found.pictures, "picture")
     lines.append(f"read: {read} of {size(found.bytes)}, and the pixels of {seen}")
     if found.damages:

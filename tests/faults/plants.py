@@ -16,8 +16,6 @@ from pipeline.documents import Edit, History
 from pipeline.shards import RunFolder, join
 from pipeline.writer import Writer
 
-EDIT, SPLIT = "edit-1-clone", "assemble-train"
-
 
 def shard_of(run: RunFolder, dataset: str) -> int:
     """One that has samples."""
@@ -31,10 +29,10 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(data)
 
 
-def forge(
-    run: RunFolder, dataset: str, change: Callable[[dict[str, bytes]], None], shard: int
-) -> str:
-    """Commit a shard whose first sample is changed, all digests in order; returns its key."""
+def forge(run: RunFolder, dataset: str, change: Callable[[dict[str, bytes]], None]) -> str:
+    """Commit a shard whose first sample is changed, all digests in order; returns which it is, as
+    `verify` names it."""
+    shard = shard_of(run, dataset)
     old = run.manifest(dataset, shard)
     rows = join(run, (dataset,), shard).rows
     members = {key: {one.name: row.raw(one.name) or b"" for one in old.records[key]}
@@ -48,7 +46,7 @@ def forge(
         for key, parts in members.items():
             writer.add(key, list(parts.items()))
         writer.commit(old.ids_in, old.rejected, old.parents, facts, {})
-    return first
+    return f"{dataset} shard {shard:05d}: {first}"
 
 
 def smear(parts: dict[str, bytes]) -> None:
@@ -122,27 +120,21 @@ def plant_manifest(run: RunFolder) -> str:
 
 
 def plant_pixels(run: RunFolder) -> str:
-    shard = shard_of(run, EDIT)
-    key = forge(run, EDIT, smear, shard)
-    return f"{EDIT} shard {shard:05d}: {key} changed [0-9,]+ pixels outside its mask"
+    return f"{forge(run, 'edit-1-clone', smear)} changed [0-9,]+ pixels outside its mask"
 
 
 def plant_history(run: RunFolder) -> str:
-    shard = shard_of(run, "edit-2-clone")
-    key = forge(run, "edit-2-clone", rewrite_history, shard)
-    return f"edit-2-clone shard {shard:05d}: {key} was painted by heal in turn 2, which is not"
+    forged = forge(run, "edit-2-clone", rewrite_history)
+    return f"{forged} was painted by heal in turn 2, which is not"
 
 
 def plant_label(run: RunFolder) -> str:
-    shard = shard_of(run, SPLIT)
-    key = forge(run, SPLIT, blame, shard)
-    return f"{SPLIT} shard {shard:05d}: {key} has a mask.png that is not what its history paints"
+    forged = forge(run, "assemble-train", blame)
+    return f"{forged} has a mask.png that is not what its history paints"
 
 
 def plant_turns(run: RunFolder) -> str:
-    shard = shard_of(run, "assemble-val")
-    key = forge(run, "assemble-val", misturn, shard)
-    return f"assemble-val shard {shard:05d}: {key} has a turns.png that is not what"
+    return f"{forge(run, 'assemble-val', misturn)} has a turns.png that is not what"
 
 
 #: Those of pictures first: nothing is said of pixels in bytes that are damaged themselves.
