@@ -30,7 +30,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from pipeline import events, live
+from pipeline import events, heard, live
 from pipeline.hidden import hide
 
 OK, BUG, TRANSIENT, SUSPECT, PERMANENT = 0, 1, 75, 76, 78
@@ -199,15 +199,16 @@ def _last_words(code: int, sentence: str, trace: str) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM raises `Stopped`, once. Not in a rank of torchrun: its agent ends it when another
-    rank has failed, whose words must stay the last."""
+    """SIGTERM raises `Stopped`, once, whatever the main thread waits for. Not in a rank of
+    torchrun: its agent ends it when another rank has failed, whose words must stay the last."""
     main = threading.current_thread() is threading.main_thread()
     if not main or "TORCHELASTIC_RUN_ID" in os.environ:
         yield
         return
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        yield
+        with heard.signals():
+            yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 

@@ -17,12 +17,12 @@ from pipeline.errors import TRANSIENT
 ROOT = Path(__file__).parents[2]
 #: Downloads in code that hears no signal, and one that would begin after them.
 DEAF = """
-import ctypes, sys
+import ctypes, os, sys
 from jobs import abreast
 from pipeline.errors import guard
 libc = ctypes.CDLL(None)
 def fetch(name):
-    print(name, flush=True)
+    os.write(1, name.encode() + b"\\n")  # print() would write the end of the line by itself
     while True:
         libc.sleep(60)
 sys.exit(guard(lambda argv: abreast.each(fetch, argv, 2), ["one", "two", "three"]))
@@ -80,10 +80,13 @@ def test_after_an_error_those_end_that_were_begun_and_no_other_begins() -> None:
 def test_a_signal_waits_for_no_download() -> None:
     with subprocess.Popen([sys.executable, "-c", DEAF], cwd=ROOT, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
-        assert {process.stdout.readline() for _ in range(2)} == {"one\n", "two\n"}
-        begun = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        rest, said = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            assert {process.stdout.readline() for _ in range(2)} == {"one\n", "two\n"}
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            rest, said = process.communicate(timeout=60)
+        finally:
+            process.kill()  # it hears no other signal if it is at fault
     assert process.returncode == TRANSIENT and time.monotonic() - begun < 10
     assert rest == "" and "stopped by SIGTERM" in said
