@@ -9,14 +9,11 @@ what the hub says of it. A download that broke off goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import abreast
-from jobs.models_hub import first_line, token
-from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
+from jobs import abreast, hub
+from pipeline.errors import CorruptData, InputError, TransientError
 from pipeline.reading import bar
 
 if TYPE_CHECKING:
@@ -30,15 +27,18 @@ CHUNK = 1 << 22
 
 
 def fetch(folder: Path) -> None:
-    """Put the archives into `folder`. Raises InputError where the hub has them no more,
-    TransientError where it does not answer or a file did not arrive whole, and CorruptData where it
-    has other bytes than those that are pinned."""
+    """Put the archives into `folder`. Raises InputError where the hub has them no more or refuses
+    the account, TransientError where it does not answer or a file did not arrive whole, and
+    CorruptData where it has other bytes than those that are pinned."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder to fetch the dataset into")
-    with _hub(folder):
+    gone = (f"the hub has {REPO} at {REVISION[:12]} no more: put an archive that was downloaded "
+            f"before into {folder} and leave out --hub")  # fmt: skip
+    with hub.asked(REPO, missing=gone, outdated=gone):
         from huggingface_hub import HfApi, hf_hub_download
 
-        about = HfApi().dataset_info(REPO, revision=REVISION, files_metadata=True, token=token())
+        about = HfApi().dataset_info(REPO, revision=REVISION, files_metadata=True,
+                                     token=hub.token())  # fmt: skip
 
         def one(sibling: RepoSibling) -> None:
             name, published = sibling.rfilename, sibling.lfs.sha256 if sibling.lfs else ""
@@ -48,7 +48,7 @@ def fetch(folder: Path) -> None:
                                   "that are known: give the path of a good archive, without --hub"
                                   )  # fmt: skip
             path = Path(hf_hub_download(REPO, name, repo_type="dataset", revision=REVISION,
-                                        local_dir=folder, token=token()))  # fmt: skip
+                                        local_dir=folder, token=hub.token()))  # fmt: skip
             if pinned and _digest(path) != pinned:
                 path.unlink()  # else the next try would believe it
                 raise TransientError(f"{name} of {REPO} did not arrive whole: fetch again")
@@ -81,25 +81,3 @@ def _digest(path: Path) -> str:
             found.update(data)
             read(len(data))
     return found.hexdigest()
-
-
-@contextmanager
-def _hub(folder: Path) -> Iterator[None]:
-    """Says what the hub's errors mean, and the way out."""
-    try:
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-    except ImportError:
-        raise ConfigError("--hub needs huggingface_hub: install requirements.txt, or give the path "
-                          "of an archive that was downloaded otherwise") from None  # fmt: skip
-    try:
-        yield
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        raise InputError(
-            f"the hub has {REPO} at {REVISION[:12]} no more: put an archive that was downloaded "
-            f"before into {folder} and leave out --hub"
-        ) from None
-    except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
-        if getattr(error, "errno", None) is not None:
-            raise
-        raise TransientError(f"{REPO} could not be fetched ({first_line(error)})") from None

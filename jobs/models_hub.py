@@ -2,26 +2,22 @@
 files, locked, and then there as a whole.
 
 Only what cannot run code is downloaded, and of that only what the model's card names: a pipeline's
-repository often holds its weights two or three times. The token comes from a mounted file, or from
-where `hf auth login` put it.
+repository often holds its weights two or three times.
 """
 
 from __future__ import annotations
 
 import glob
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import abreast
+from jobs import abreast, hub
 from jobs.arrivals import Arrivals
 from jobs.models_files import wanted
 from pipeline import events, store
-from pipeline.argo_pod import HUB_TOKEN
-from pipeline.errors import ConfigError, CorruptData, InputError, TransientError
-from pipeline.hidden import keep
+from pipeline.errors import CorruptData, InputError, TransientError
 from pipeline.store import Entry, Lock
 
 if TYPE_CHECKING:
@@ -40,7 +36,13 @@ def download(repo: str, folder: Path, files: Sequence[str] = ()) -> None:
         raise InputError(f"{repo} is on no hub: put its converted checkpoint into {folder}")
     pinned = store.read(folder)
     try:
-        with _hub(repo, folder):
+        with hub.asked(
+            repo,
+            missing=f"{repo} is not on the hub, or not for this token: put its files into "
+            f"{folder}, or change the model's card",
+            outdated=f"{repo} has the revision of {store.lock_path(folder)} no more: move that "
+            "lock away to take the newest",
+        ):
             info, mine, partial = _download(repo, folder, pinned, files)
         if not there(folder):
             lock = Lock(repo=repo, commit=info.sha or "", files=_whole(info, mine, partial))
@@ -77,7 +79,7 @@ def _download(
     from huggingface_hub import HfApi
 
     commit = pinned.commit or None if pinned else None
-    info = HfApi().model_info(repo, revision=commit, files_metadata=True, token=token())
+    info = HfApi().model_info(repo, revision=commit, files_metadata=True, token=hub.token())
     partial = folder.with_name(f".{folder.name}.{(info.sha or '')[:12]}.partial")
     names = {one.rfilename: one.size or 0 for one in info.siblings or ()}
     exactly = [glob.escape(name) for name in pinned.files] if pinned else files
@@ -103,7 +105,7 @@ def _fetch(
 
     def one(name: str) -> None:
         begins(name)
-        hf_hub_download(repo, name, revision=revision, local_dir=folder, token=token())
+        hf_hub_download(repo, name, revision=revision, local_dir=folder, token=hub.token())
 
     abreast.each(one, names, FILES)
 
@@ -124,55 +126,3 @@ def _whole(info: ModelInfo, mine: Sequence[str], partial: Path) -> dict[str, Ent
             (partial / name).unlink(missing_ok=True)  # else the next try would believe it
             raise TransientError(f"{name} of {info.id} did not arrive whole: fetch again")
     return found.files
-
-
-@contextmanager
-def _hub(repo: str, folder: Path) -> Iterator[None]:
-    """Says what the hub's errors mean, and the way out."""
-    try:
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import (
-            GatedRepoError,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-        )
-    except ImportError:
-        raise ConfigError("fetching needs huggingface_hub: use the editor image, or install "
-                          "requirements.txt") from None  # fmt: skip
-    try:
-        yield
-    except GatedRepoError:
-        raise InputError(f"{repo} is gated: accept its licence on the hub, and give the token of "
-                         "that account in the secret palimpsest-hf-token, or by `hf auth login` "
-                         "on your own machine") from None  # fmt: skip
-    except RepositoryNotFoundError:
-        raise InputError(f"{repo} is not on the hub, or not for this token: put its files into "
-                         f"{folder}, or change the model's card") from None  # fmt: skip
-    except RevisionNotFoundError:
-        raise InputError(f"{repo} has the revision of {store.lock_path(folder)} no more: move that "
-                         "lock away to take the newest") from None  # fmt: skip
-    except (OSError, HTTPError) as error:  # an OSError without a number is the hub's
-        if getattr(error, "errno", None) is not None:
-            raise
-        if _status(error) in (401, 403):
-            raise InputError(f"{repo} could not be fetched: the hub refuses this token or this "
-                             f"account ({first_line(error)}); give another one in the secret "
-                             "palimpsest-hf-token, or by `hf auth login`") from None  # fmt: skip
-        raise TransientError(f"{repo} could not be fetched ({first_line(error)})") from None
-
-
-def _status(error: Exception) -> int | None:
-    """What a server that answered said; None where none did."""
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def first_line(error: Exception) -> str:
-    """What an error of the hub's client says; its name, where that is nothing."""
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__
-
-
-def token() -> str | None:
-    """The hub's token from a mounted secret; None leaves it to the hub's client, which knows where
-    `hf auth login` keeps it."""
-    path = Path(HUB_TOKEN, "token")
-    return keep(path.read_text().strip()) if path.is_file() else None

@@ -146,8 +146,8 @@ def fetched(home: Path, url: str, mounted: bool = False) -> subprocess.Completed
     secret = home.parent / f"{home.name}-secret"
     secret.mkdir()
     (secret / "token").write_text(f"{MOUNTED}\n")
-    place = f"models_hub.HUB_TOKEN = {str(secret)!r}; " if mounted else ""
-    program = (f"import sys; from jobs import fetch, models_hub; {place}"
+    place = f"hub.HUB_TOKEN = {str(secret)!r}; " if mounted else ""
+    program = (f"import sys; from jobs import fetch, hub; {place}"
                "from pipeline.errors import guard; sys.exit(guard(fetch.main, sys.argv[1:]))"
                )  # fmt: skip
     return ran("-c", program, "--family", "sdxl", "--config", str(profile), HF_ENDPOINT=url,

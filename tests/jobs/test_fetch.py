@@ -18,7 +18,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import ModelInfo
 
-from jobs import fetch, models_hub
+from jobs import fetch
+from jobs import hub as client
 from pipeline import config, store
 from pipeline.cards import Card, card, encoder
 from pipeline.errors import OK, PERMANENT, TRANSIENT, guard
@@ -100,7 +101,7 @@ def test_it_fetches_what_the_editor_looks_for_once(mounted: Path, hub: Hub) -> N
 def test_the_token_is_read_from_its_file(
     mounted: Path, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models_hub, "HUB_TOKEN", str(tmp_path))
+    monkeypatch.setattr(client, "HUB_TOKEN", str(tmp_path))
     (tmp_path / "token").write_text("hf_secret\n")
     assert guard(fetch.main, argv(mounted)) == OK
     assert hub.asked[0]["token"] == "hf_secret"

@@ -9,7 +9,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 from httpx2 import ConnectTimeout, Request, Response
-from huggingface_hub.errors import RevisionNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
 from huggingface_hub.hf_api import BlobLfsInfo, DatasetInfo, RepoSibling
 
 from jobs import imported_hub
@@ -112,6 +112,8 @@ def test_a_split_is_fetched_once_zip_before_parquet(hub: Hub, tmp_path: Path) ->
     [
         (RevisionNotFoundError("gone", response=Response(404, request=REQUEST)), InputError,
          "the hub has Chaos2629/Diffseg30k at 8049819755ff no more: put an archive"),
+        (HfHubHTTPError("403 Forbidden", response=Response(403, request=REQUEST)), InputError,
+         r"refuses this token or this account \(403 Forbidden\); give another one in the secret"),
         (ConnectTimeout("no answer", request=REQUEST), TransientError, "not be fetched .no answer"),
     ],
 )  # fmt: skip
