@@ -30,7 +30,9 @@ class _Watch:
         self._handler = signal.signal(NUDGE, self._look)
         self._fd = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
-        self._thread.start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._thread.start()  # itself it is given none: one that the main thread has blocked waits
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def close(self) -> None:
         signal.set_wakeup_fd(self._fd)

@@ -64,6 +64,25 @@ def test_a_signal_that_another_thread_was_given(what: str, number: int, code: in
     assert rest == "tidied up\n" and "Traceback" not in said
 
 
+def test_what_the_main_thread_has_blocked_is_heard_after() -> None:
+    program = """if True:
+        import os, signal, time
+        from pipeline import heard
+        came = []
+        signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+        with heard.signals():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.3)
+            print(len(came))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            print(len(came))
+    """
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, text=True,
+                          capture_output=True, check=True, timeout=60)  # fmt: skip
+    assert done.stdout.split() == ["0", "1"]
+
+
 def test_it_interrupts_until_it_was_heard_and_no_longer() -> None:
     looks: list[float] = []
 
