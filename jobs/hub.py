@@ -18,10 +18,11 @@ ACCOUNT = "in the secret palimpsest-hf-token, or by `hf auth login` on your own 
 
 
 @contextmanager
-def asked(repo: str, missing: str, outdated: str) -> Iterator[None]:
+def asked(repo: str, missing: str, outdated: str, client: str) -> Iterator[None]:
     """What is raised inside, as one of our errors with its way out: InputError for a repository
     that the hub lacks (with the sentence `missing`), a revision (`outdated`), or a right;
-    TransientError where it does not answer; ConfigError where its client is not installed."""
+    TransientError where it does not answer; ConfigError where its client is not installed, with
+    the way to it, `client`."""
     try:
         from httpx2 import HTTPError
         from huggingface_hub.errors import (
@@ -30,8 +31,7 @@ def asked(repo: str, missing: str, outdated: str) -> Iterator[None]:
             RevisionNotFoundError,
         )
     except ImportError:
-        raise ConfigError("what the hub has is fetched with huggingface_hub: install "
-                          "requirements.txt, or use the editor image") from None  # fmt: skip
+        raise ConfigError(f"fetching {repo} needs huggingface_hub: {client}") from None
     try:
         yield
     except GatedRepoError:

@@ -34,7 +34,9 @@ def fetch(folder: Path) -> None:
         raise InputError(f"{folder} is a file: give a folder to fetch the dataset into")
     gone = (f"the hub has {REPO} at {REVISION[:12]} no more: put an archive that was downloaded "
             f"before into {folder} and leave out --hub")  # fmt: skip
-    with hub.asked(REPO, missing=gone, outdated=gone):
+    client = ("install requirements.txt, or give the path of an archive that was downloaded "
+              "otherwise, without --hub")  # fmt: skip
+    with hub.asked(REPO, missing=gone, outdated=gone, client=client):
         from huggingface_hub import HfApi, hf_hub_download
 
         about = HfApi().dataset_info(REPO, revision=REVISION, files_metadata=True,

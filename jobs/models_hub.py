@@ -42,6 +42,7 @@ def download(repo: str, folder: Path, files: Sequence[str] = ()) -> None:
             f"{folder}, or change the model's card",
             outdated=f"{repo} has the revision of {store.lock_path(folder)} no more: move that "
             "lock away to take the newest",
+            client="use the editor image, or install requirements.txt",
         ):
             info, mine, partial = _download(repo, folder, pinned, files)
         if not there(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from httpx2 import ConnectTimeout, Request, Response
 from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
 from huggingface_hub.hf_api import BlobLfsInfo, DatasetInfo, RepoSibling
 
-from jobs import imported_hub
+from jobs import imported_hub, models_hub
 from pipeline import cli
-from pipeline.errors import CorruptData, InputError, TransientError, guard
+from pipeline.errors import ConfigError, CorruptData, InputError, TransientError, guard
 from tests.jobs.published import pairs, zipped
 
 REQUEST = Request("GET", "https://hub.example.org")
@@ -123,6 +124,16 @@ def test_what_the_hub_says_is_said_with_the_way_out(
     hub.error = error
     with pytest.raises(kind, match=says):
         imported_hub.fetch(tmp_path / "archive")
+
+
+def test_without_the_hubs_client_the_way_out_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", None)
+    with pytest.raises(ConfigError, match=r"needs huggingface_hub: .*the path of an archive"):
+        imported_hub.fetch(tmp_path / "archive")
+    with pytest.raises(ConfigError, match="needs huggingface_hub: use the editor image"):
+        models_hub.download("somebody/model", tmp_path / "model")
 
 
 def test_a_hub_without_archives_and_a_file_in_the_way(hub: Hub, tmp_path: Path) -> None:
