@@ -1,6 +1,6 @@
 """`palimpsest`: run, look, check. Settings live in the config file, not in flags.
 
-Nothing here imports torch; `--help` and `show` answer within half a CPU second.
+Nothing here imports torch; `--help`, `show` and an audit answer at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line answers at once: no torch, no numpy, half a CPU second."""
+"""The command line answers at once: no torch, no numpy, little more than what it must import."""
 
 import json
 import os
@@ -17,6 +17,11 @@ atexit.register(lambda: sys.stderr.write("HEAVY " + ",".join(set(HEAVY) & set(sy
 from pipeline.cli import entry
 entry()
 """
+#: What every command that reads a profile must import. How long that takes is the measure: a limit
+#: in seconds would say as much of the machine as of the program.
+LEAST = "import sys; import pydantic.main, yaml; sys.stderr.write('HEAVY ')"
+#: A command may cost as many times the least. Measured: `--help` 0.8, `show` 3.2, an audit 4.2.
+TIMES = 10
 
 
 def call(*args: str, code: str = SPY) -> tuple[subprocess.CompletedProcess[str], float]:
@@ -30,8 +35,13 @@ def call(*args: str, code: str = SPY) -> tuple[subprocess.CompletedProcess[str],
     return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def cost(tried: tuple[subprocess.CompletedProcess[str], float]) -> float:
-    return tried[1]
+def quick(*args: str) -> subprocess.CompletedProcess[str]:
+    """What it answered, at once. The least of three tries each, by turns."""
+    tries = [(call(*args), call(code=LEAST)) for _ in range(3)]
+    ours, least = (min(seconds for _, seconds in column) for column in zip(*tries, strict=True))
+    assert all(done.stderr.endswith("HEAVY ") for pair in tries for done, _ in pair)
+    assert ours < TIMES * least, f"{ours:.2f} CPU s, {ours / least:.1f} times the least"
+    return tries[0][0][0]
 
 
 @pytest.mark.parametrize(
@@ -39,25 +49,22 @@ def cost(tried: tuple[subprocess.CompletedProcess[str], float]) -> float:
     [("--help",), ("show",), ("show", "--mermaid"), *(
         (command, "--help") for command in ("import", "predict", "export", "browse", "report"))],
 )  # fmt: skip
-def test_it_answers_within_half_a_cpu_second(args: tuple[str, ...]) -> None:
-    tries = [call(*args) for _ in range(3)]
-    assert all(done.returncode == 0 for done, _ in tries)
-    assert all(done.stderr == "HEAVY " for done, _ in tries)
-    assert min(seconds for _, seconds in tries) < 0.5
+def test_it_answers_at_once(args: tuple[str, ...]) -> None:
+    done = quick(*args)
+    assert done.returncode == 0 and done.stderr == "HEAVY "
 
 
 def test_audit_of_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    done, seconds = call("audit", str(tmp_path))
+    done = quick("audit", str(tmp_path))
     assert done.returncode == 78 and "is not a run: it has no config.yaml" in done.stderr
-    assert done.stderr.endswith("HEAVY ") and seconds < 1
 
 
 def test_audit_of_a_run_not_begun_yet(tmp_path: Path) -> None:
     from pipeline import config
 
     (tmp_path / "config.yaml").write_text(config.load("demo").to_yaml())
-    done, seconds = min((call("audit", "--json", str(tmp_path)) for _ in range(3)), key=cost)
-    assert done.returncode == 75 and done.stderr == "HEAVY " and seconds < 0.5
+    done = quick("audit", "--json", str(tmp_path))
+    assert done.returncode == 75 and done.stderr == "HEAVY "
     assert len(json.loads(done.stdout)["missing"]) > 100
 
 
