@@ -43,7 +43,7 @@ def test_the_profile_has_no_stand_in() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)  # the run itself is in it
 def test_it_runs_to_its_end_and_the_segmenter_finds_regions(run: RunFolder) -> None:
     facts: IndexFacts = join(run, ("index",), 0).rows["index"].get("index", "IndexFacts")
     assert facts.planned == 8 and facts.samples["train"] + facts.samples["filtered"] > 0

@@ -35,7 +35,7 @@ def make(runs: Runs, name: str, size: int) -> RunFolder:
 def ranks(size: int, run: RunFolder, *plans: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.ranks", str(size), str(run.path), *plans],
-        capture_output=True, text=True, cwd=ROOT, timeout=110,
+        capture_output=True, text=True, cwd=ROOT, timeout=500,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,6 +54,7 @@ KILLS = ("rank-0-5", "rank-1-8", "agent-9", "write-12", "rename-15", "rank-1-22"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("size", "kills"),
     [(1, ("rank-0-5", "write-6", "rename-9", "agent-12")), (2, KILLS), (3, ("rank-2-8",))],

@@ -37,6 +37,16 @@ if __name__ == "__main__":
     sys.exit(guard(main, sys.argv[1:]))
 """
 
+#: `python -m training.torchrun`, which says when it begins to wait for the first pod.
+WAITING = """
+import sys
+from pipeline.errors import guard
+from training import torchrun
+reach = torchrun.reach
+torchrun.reach = lambda *where: (print("waiting", flush=True), reach(*where))
+sys.exit(guard(torchrun.main, sys.argv[1:]))
+"""
+
 
 @pytest.fixture
 def port() -> int:
@@ -46,12 +56,18 @@ def port() -> int:
         return found
 
 
-def pod(index: int, port: int, folder: Path, *command: str) -> subprocess.Popen[str]:
+def pod(
+    index: int,
+    port: int,
+    folder: Path,
+    *command: str,
+    how: tuple[str, ...] = ("-m", "training.torchrun"),
+) -> subprocess.Popen[str]:
     told = {"NNODES": "2", "JOB_COMPLETION_INDEX": str(index), "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(port), "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
             "OMP_NUM_THREADS": "1"}  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, "-m", "training.torchrun", "job", *command], env=os.environ | told,
+        [sys.executable, *how, "job", *command], env=os.environ | told,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
     )  # fmt: skip
 
@@ -89,8 +105,8 @@ def test_the_pod_that_fails_says_why(
 def test_a_pod_that_waits_for_the_first_hears_that_it_should_stop(
     port: int, tmp_path: Path
 ) -> None:
-    waiting = pod(1, port, tmp_path, "a_rank", "nothing")
-    time.sleep(12)  # torch takes its time to be imported
+    waiting = pod(1, port, tmp_path, "a_rank", "nothing", how=("-c", WAITING))
+    assert waiting.stdout and waiting.stdout.readline() == "waiting\n"
     waiting.send_signal(signal.SIGTERM)
     said = waiting.communicate(timeout=30)[0]
     assert waiting.returncode == TRANSIENT and said.startswith("palimpsest: stopped by SIGTERM")
