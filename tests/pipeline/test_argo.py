@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from pipeline.cards import Card
 from pipeline.code import ROOT
 from pipeline.config import PROFILES, Config, Detector
 from pipeline.stage import Stage
+from tests.schemas import validate
 
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 VERSIONS = ("1.31", "1.34", "1.37")
@@ -335,16 +337,13 @@ def test_argos_own_models_take_the_workflow(one: Rendered) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_every_pod_and_job(one: Rendered, version: str) -> None:
-    import kubernetes_validate
-
     found = [node.manifest for node in _unique(one) if node.kind == "Job"] + list(_pods(one))
     jobs = any(stage.processes for stage in one.stages)
     assert {doc["kind"] for doc in found} == ({"Pod", "Job"} if jobs else {"Pod"})
-    for doc in found:
-        kubernetes_validate.validate(doc, version, strict=True)
+    validate(found, version)
     misspelt = found[-1] | {"spec": found[-1]["spec"] | {"containrs": []}}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(misspelt, version, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError, match="containrs"):
+        validate([*found, misspelt], version)
 
 
 def _changed(base: Config, **what: Any) -> str:

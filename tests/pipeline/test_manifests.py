@@ -15,6 +15,7 @@ from pipeline.code import ROOT
 from pipeline.config import PROFILES
 from pipeline.manifests import Key
 from pipeline.render import CHART, MANIFESTS
+from tests.schemas import validate
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +126,7 @@ def test_whoever_is_bound_is_where_kustomize_looks(base: dict[Key, Doc]) -> None
 
 
 def test_kubernetes_takes_the_base(base: dict[Key, Doc]) -> None:
-    import kubernetes_validate
-
-    for (kind, _), one in base.items():
-        if kind != "WorkflowTemplate":
-            kubernetes_validate.validate(one, "1.34", strict=True)
+    validate((one for (kind, _), one in base.items() if kind != "WorkflowTemplate"), "1.34")
 
 
 def test_the_mounted_configs_are_the_profiles(base: dict[Key, Doc]) -> None:
