@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import forkserver
 
 import pytest
 
@@ -60,6 +61,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def said(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Print a figure at the end of the run of the tests."""
     return partial(record_property, "said")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fork_server() -> Iterator[None]:
+    """Leave none behind: it imports what the first run in a process asks for and no more, so that
+    each stage of another module's run would have to import torch by itself."""
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess as Process
 from multiprocessing.process import BaseProcess
@@ -60,13 +60,6 @@ def main(argv):
 if __name__ == "__main__":
     sys.exit(guard(main, sys.argv[1:]))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    """Leave no fork server behind that has preloaded nothing: it would serve other tests slowly."""
-    yield
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

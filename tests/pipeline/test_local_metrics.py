@@ -43,13 +43,6 @@ if sys.argv[3] == "wait":
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    """Leave no fork server behind that has preloaded little: it would serve other tests slowly."""
-    yield
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
-
-
 @pytest.fixture
 def aside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the folders for the time of a run are made; a short path, as sockets' may be no longer
