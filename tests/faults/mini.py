@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -62,6 +63,7 @@ STAGES = (
 )
 
 
+@cache  # it is a quarter of what an attempt takes
 def config() -> Config:
     return parse(CONFIG, "mini")
 
