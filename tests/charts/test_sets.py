@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import kubernetes_validate
 import pytest
 from helm_python import chart as helm
 
@@ -33,6 +34,13 @@ def test_kubernetes_knows_every_field(name: str, version: str) -> None:
     pods = [node.manifest for node in nodes(objects(name))]
     assert {pod["kind"] for pod in pods} == {"Pod", "Job"}
     validate([*core, *pods], version)
+
+
+def test_a_field_that_kubernetes_does_not_know_is_refused_in_every_kind() -> None:
+    kinds = {doc["kind"]: doc for name in NAMES for doc in objects(name)}
+    for kind in kinds.keys() - FOREIGN:
+        with pytest.raises(kubernetes_validate.ValidationError, match="spek"):
+            validate([kinds[kind], kinds[kind] | {"spek": {}}], VERSIONS[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
